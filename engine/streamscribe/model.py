@@ -1,0 +1,79 @@
+"""The seam between the pure session and whatever computes: a step out, its result back.
+
+A :class:`Step` is one model call's worth of work for one session. Steps hold everything the
+call needs, so a model owns no stream, and two sessions can never touch each other.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Samples: TypeAlias = npt.NDArray[np.float32]
+"""(n,) float32, mono, in [-1, 1], at ``SAMPLE_RATE``."""
+
+
+class StepKind(StrEnum):
+    """What the result will be used for; finals go before partials."""
+
+    PARTIAL = "partial"
+    FINAL = "final"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Decode ``samples``, starting from text that is already known or guessed."""
+
+    samples: Samples
+    forced: tuple[int, ...]
+    """Tokens the result must start with: committed text, and context from before the segment."""
+    draft: tuple[int, ...]
+    """Guess of what follows ``forced``: verified in one pass, kept up to the first disagreement."""
+    max_new_tokens: int
+    """Upper bound on the tokens after ``forced``."""
+    kind: StepKind
+    due_at: int
+    """Position of the session's clock that made the step due; the scheduler's deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """The hypothesis for a step's audio."""
+
+    tokens: tuple[int, ...]
+    """All tokens without begin- and end-of-sequence; starts with ``Step.forced``."""
+    log_probs: tuple[float, ...]
+    """Natural log-probability of each token of ``tokens``, given those before it."""
+    ended: bool
+    """True when the model ended the sequence itself, False when ``max_new_tokens`` did."""
+
+
+class TokenTable(Protocol):
+    """The part of a tokenizer that decoding needs."""
+
+    def token_bytes(self, token: int) -> bytes:
+        """UTF-8 bytes of one token, maybe part of a character; a space starts a new word.
+
+        Special tokens give ``b""``.
+        """
+        ...
+
+
+class AcousticModel(Protocol):
+    """A loaded model. ``run`` may be called from one thread at a time."""
+
+    @property
+    def name(self) -> str:
+        """Name of the bundle, as in ``streamscribe models list``."""
+        ...
+
+    @property
+    def tokens(self) -> TokenTable:
+        """The model's vocabulary."""
+        ...
+
+    def run(self, steps: list[Step]) -> list[StepResult]:
+        """Results in the order of ``steps``; each is independent of the others."""
+        ...
