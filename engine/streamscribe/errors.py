@@ -8,7 +8,8 @@
     │   ├── UnsupportedRate
     │   ├── UnsupportedChannels
     │   ├── IncompleteSample       the stream ended inside a sample
-    │   └── InvalidSample          NaN or infinite
+    │   ├── InvalidSample          NaN or infinite
+    │   └── BacklogExceeded        more audio than may wait
     ├── OptionError                a setting outside what is allowed
     └── BundleError                the model's files
         ├── UnknownModel
@@ -51,9 +52,7 @@ class UnsupportedRate(AudioError):
 
     def __init__(self, *, got_hz: object, allowed_hz: tuple[int, int]) -> None:
         low, high = allowed_hz
-        super().__init__(
-            f"sample rate {got_hz!r} Hz is not supported; allowed: {low} to {high} Hz"
-        )
+        super().__init__(f"sample rate {got_hz!r} Hz is not supported; allowed: {low} to {high} Hz")
 
 
 class UnsupportedChannels(AudioError):
@@ -85,6 +84,17 @@ class InvalidSample(AudioError):
 
     def __init__(self, *, got: float, at: int) -> None:
         super().__init__(f"sample {at} is {got}; allowed: finite numbers, nominally in [-1, 1]")
+
+
+class BacklogExceeded(AudioError):
+    """More audio arrived than may wait to be transcribed."""
+
+    code = "backlog_exceeded"
+
+    def __init__(self, *, got_len: int, allowed_len: int) -> None:
+        super().__init__(
+            f"{got_len} samples of audio would be waiting; allowed: {allowed_len} samples at 16 kHz"
+        )
 
 
 class OptionError(StreamscribeError):

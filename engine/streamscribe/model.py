@@ -43,7 +43,7 @@ class StepResult:
     """The hypothesis for a step's audio."""
 
     tokens: tuple[int, ...]
-    """All tokens without begin- and end-of-sequence; starts with ``Step.forced``."""
+    """What follows ``Step.forced``, without begin- and end-of-sequence."""
     log_probs: tuple[float, ...]
     """Natural log-probability of each token of ``tokens``, given those before it."""
     ended: bool
@@ -72,6 +72,16 @@ class AcousticModel(Protocol):
     @property
     def tokens(self) -> TokenTable:
         """The model's vocabulary."""
+        ...
+
+    @property
+    def max_tokens_per_s(self) -> float:
+        """More tokens than this per second of audio are not speech."""
+        ...
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Languages that it writes, as ISO 639 codes."""
         ...
 
     def run(self, steps: list[Step]) -> list[StepResult]:

@@ -1,0 +1,229 @@
+"""A bundle: one model's facts and files, as ``bundle.json`` states them.
+
+The manifest is the only place where a model's facts live; docs/models.md describes every field.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamscribe.errors import HashMismatch, ModelMissing
+from streamscribe.json_fields import JsonObject, read_json_object
+from streamscribe.model_files import BundleFile, Role, first_existing
+
+MANIFEST_NAME = "bundle.json"
+SCHEMA_VERSION = 1
+NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+WHEEL_PATTERN = re.compile(
+    r"[A-Za-z0-9_.]{1,100}-[A-Za-z0-9_.!+]{1,60}(-[0-9][A-Za-z0-9_.]{0,60})?"
+    r"(-[A-Za-z0-9_.]{1,60}){3}\.whl"
+)
+PROJECT_PATTERN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
+PROJECT = "the name of a Python distribution"
+SIZE_MAX = 2**40
+"""Bytes; far above any model, so that a slip of the pen is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrontEnd:
+    """How the encoder cuts samples into frames."""
+
+    receptive_field_len: int
+    """Samples that the first frame needs."""
+    stride_len: int
+    """Samples between the starts of two frames."""
+
+    def frames(self, sample_len: int) -> int:
+        """Encoder frames for ``sample_len`` samples; 0 when there are too few for one."""
+        if sample_len < self.receptive_field_len:
+            return 0
+        return (sample_len - self.receptive_field_len) // self.stride_len + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The vocabulary."""
+
+    format: str
+    """How the tokenizer's file is laid out."""
+    vocabulary_size: int
+    """Width of the logits; the tokenizer may name fewer."""
+    bos: int
+    eos: int
+    max_per_s: float
+    """More tokens than this per second of audio are not speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderShape:
+    """The key-value cache: per layer (batch, heads, tokens, head_dim) float32."""
+
+    layers: int
+    heads: int
+    head_dim: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """The archive on a Python package index that holds the files."""
+
+    filename: str
+    sha256: str
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What ``bundle.json`` states, with the places where its files may lie."""
+
+    name: str
+    title: str
+    family: str
+    architecture: str
+    task: str
+    languages: tuple[str, ...]
+    licence: str
+    source: str
+    sample_rate: int
+    """Hertz."""
+    front_end: FrontEnd
+    tokens: Tokens
+    decoder: DecoderShape
+    files: tuple[BundleFile, ...]
+    """One per role, in the order of ``Role``."""
+    wheel: Wheel | None
+    folder: Path
+    """Where the manifest lies."""
+    models_dir: Path | None
+    """Where pulled models lie, each in a folder of its own name."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def pulled_folder(self) -> Path | None:
+        """Where this model's pulled files lie."""
+        return self.models_dir / self.name if self.models_dir else None
+
+    def file(self, role: Role) -> Path:
+        """The file for ``role``, found and verified.
+
+        Raises ``ModelMissing`` when there is none, ``HashMismatch`` when it is not the file that
+        the manifest names.
+        """
+        wanted = next(file for file in self.files if file.role is role)
+        places = wanted.places(folder=self.folder, pulled=self.pulled_folder)
+        path = first_existing(places)
+        if path is None:
+            raise ModelMissing(
+                f"model {self.name} is not on this machine; its {role} was looked for at"
+                f" {', '.join(str(place) for place in places) or 'no place at all'}{self._mend}"
+            )
+        try:
+            wanted.check(path)
+        except HashMismatch as mismatch:
+            if self.wheel is not None:
+                mismatch.add_note(self._mend.removeprefix("; "))
+            raise
+        return path
+
+    @property
+    def _mend(self) -> str:
+        return f"; to fetch it: streamscribe models pull {self.name}" if self.wheel else ""
+
+
+def load_bundle(source: Path, models_dir: Path | None = None) -> Bundle:
+    """Read a bundle's facts; no file but the manifest is opened.
+
+    source: the bundle's folder, or its manifest.
+    models_dir: where pulled models lie; only files that belong to a distribution look there.
+    Raises ``ModelMissing`` when there is no manifest, ``BrokenModel`` when it is not a valid one.
+    """
+    manifest = source / MANIFEST_NAME if source.is_dir() else source
+    if not manifest.is_file():
+        raise ModelMissing(f"{source} is not a model: no {MANIFEST_NAME} there")
+    top = read_json_object(manifest)
+    top.integer("schema", SCHEMA_VERSION, SCHEMA_VERSION)
+    top.only(TOP_FIELDS)
+    return Bundle(
+        name=top.matching("name", NAME_PATTERN, "up to 100 of a-z, 0-9, '.', '_' and '-'"),
+        title=top.text("title"),
+        family=top.choice("family", ["seq2seq"]),
+        architecture=top.choice("architecture", ["moonshine"]),
+        task=top.choice("task", ["transcribe"]),
+        languages=top.texts("languages"),
+        licence=top.text("licence"),
+        source=top.text("source"),
+        sample_rate=top.integer("sample_rate", 16_000, 16_000),
+        front_end=_front_end(top.child("front_end")),
+        tokens=_tokens(top.child("tokens")),
+        decoder=_decoder(top.child("decoder")),
+        files=_files(top.child("files")),
+        wheel=_wheel(top.child("wheel")) if "wheel" in top.values else None,
+        folder=manifest.parent,
+        models_dir=models_dir,
+    )
+
+
+TOP_FIELDS = (
+    "schema", "name", "title", "family", "architecture", "task", "languages", "licence", "source",
+    "sample_rate", "front_end", "tokens", "decoder", "files", "wheel",
+)  # fmt: skip
+
+
+def _front_end(fields: JsonObject) -> FrontEnd:
+    fields.only(["receptive_field_len", "stride_len"])
+    return FrontEnd(
+        receptive_field_len=fields.integer("receptive_field_len", 1, 1_000_000),
+        stride_len=fields.integer("stride_len", 1, 1_000_000),
+    )
+
+
+def _tokens(fields: JsonObject) -> Tokens:
+    fields.only(["format", "vocabulary_size", "bos", "eos", "max_per_s"])
+    size = fields.integer("vocabulary_size", 3, 10_000_000)
+    return Tokens(
+        format=fields.choice("format", ["moonshine-bin"]),
+        vocabulary_size=size,
+        bos=fields.integer("bos", 0, size - 1),
+        eos=fields.integer("eos", 0, size - 1),
+        max_per_s=fields.number("max_per_s", 0.1, 1_000.0),
+    )
+
+
+def _decoder(fields: JsonObject) -> DecoderShape:
+    fields.only(["layers", "heads", "head_dim"])
+    return DecoderShape(
+        layers=fields.integer("layers", 1, 1_000),
+        heads=fields.integer("heads", 1, 1_000),
+        head_dim=fields.integer("head_dim", 1, 10_000),
+    )
+
+
+def _files(fields: JsonObject) -> tuple[BundleFile, ...]:
+    fields.only(list(Role))
+    return tuple(_file(role, fields.child(role)) for role in Role)
+
+
+def _file(role: Role, fields: JsonObject) -> BundleFile:
+    fields.only(["path", "sha256", "size", "distribution"])
+    inside = "distribution" in fields.values
+    return BundleFile(
+        role=role,
+        path=fields.relative_path("path"),
+        sha256=fields.sha256("sha256"),
+        size=fields.integer("size", 1, SIZE_MAX),
+        distribution=fields.matching("distribution", PROJECT_PATTERN, PROJECT) if inside else None,
+    )
+
+
+def _wheel(fields: JsonObject) -> Wheel:
+    fields.only(["filename", "sha256", "size"])
+    return Wheel(
+        filename=fields.matching("filename", WHEEL_PATTERN, "the file name of a wheel"),
+        sha256=fields.sha256("sha256"),
+        size=fields.integer("size", 1, SIZE_MAX),
+    )

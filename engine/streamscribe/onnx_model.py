@@ -1,0 +1,182 @@
+"""Moonshine on ONNX Runtime: the only module that imports onnxruntime.
+
+The encoder takes raw samples; the merged decoder holds two branches, one that starts a sequence
+and computes the cross-attention's keys and values, one that continues it from the cache.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from streamscribe.bundle import Bundle, DecoderShape
+from streamscribe.errors import BrokenModel
+from streamscribe.model import Samples, Step, StepResult, TokenTable
+from streamscribe.model_files import Role
+from streamscribe.seq2seq import GreedySearch, Logits
+from streamscribe.tokens import ByteTokenTable
+
+Tensor = npt.NDArray[np.float32]
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class MoonshineCache:
+    """Keys and values by graph input name, each (1, heads, tokens or frames, head_dim)."""
+
+    decoder: dict[str, Tensor]
+    encoder: dict[str, Tensor]
+
+
+class MoonshineModel:
+    """A Moonshine bundle, ready to run; see ``AcousticModel``.
+
+    threads: threads of one model call; ``None``: as many as there are usable cores, at most 4,
+    because a call this small gains nothing from more.
+    Raises what ``Bundle.file`` raises, and ``BrokenModel`` if the runtime can't load a file or
+    the graph does not have the inputs that the bundle states.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
+        self.name = bundle.name
+        self.languages = bundle.languages
+        self.max_tokens_per_s = bundle.tokens.max_per_s
+        self._bos = bundle.tokens.bos
+        self._eos = bundle.tokens.eos
+        self._shortest_len = bundle.front_end.receptive_field_len
+        self._tokens = ByteTokenTable.read(
+            bundle.file(Role.TOKENIZER), expected_tokens=bundle.tokens.vocabulary_size
+        )
+        threads = threads or min(4, len(os.sched_getaffinity(0)))
+        self._encoder = _open(bundle.file(Role.ENCODER), threads)
+        self._decoder = _open(bundle.file(Role.DECODER), threads)
+        self._branches = _Branches(self._decoder, bundle.decoder)
+
+    @property
+    def tokens(self) -> TokenTable:
+        """The model's vocabulary."""
+        return self._tokens
+
+    @property
+    def provider(self) -> str:
+        """The execution provider that really runs the encoder."""
+        return str(self._encoder.get_providers()[0])
+
+    def run(self, steps: list[Step]) -> list[StepResult]:
+        """Results in the order of ``steps``.
+
+        One call each: these files quantise activations over the whole call, so that a
+        neighbour in a batch would change the result.
+        """
+        return [self._run_one(step) for step in steps]
+
+    def _run_one(self, step: Step) -> StepResult:
+        if len(step.samples) < self._shortest_len:
+            return StepResult(tokens=(), log_probs=(), ended=True)
+        decoder = _MoonshineDecoder(
+            self._decoder, self._branches, self._encode(step.samples), len(step.samples)
+        )
+        return GreedySearch(decoder, bos=self._bos, eos=self._eos).decode(step)
+
+    def _encode(self, samples: Samples) -> Tensor:
+        (hidden,) = self._encoder.run(
+            None,
+            {
+                "input_values": samples[np.newaxis],
+                "attention_mask": np.ones((1, len(samples)), dtype=np.int64),
+            },
+        )
+        return np.asarray(hidden, dtype=np.float32)
+
+
+class _Branches:
+    """Names of the merged decoder's cache, and the empty cache that starts a sequence."""
+
+    def __init__(self, session: ort.InferenceSession, shape: DecoderShape) -> None:
+        layers = range(shape.layers)
+        self.decoder = [f"{layer}.decoder.{part}" for layer in layers for part in ("key", "value")]
+        self.encoder = [f"{layer}.encoder.{part}" for layer in layers for part in ("key", "value")]
+        expected = {f"past_key_values.{name}" for name in (*self.decoder, *self.encoder)}
+        got = {i.name for i in session.get_inputs() if i.name.startswith("past_key_values.")}
+        if got != expected:
+            raise BrokenModel(
+                f"the decoder's graph has {len(got)} cache inputs; the bundle states"
+                f" {shape.layers} layers, which makes {len(expected)}"
+            )
+        nothing = np.zeros((1, shape.heads, 0, shape.head_dim), dtype=np.float32)
+        self.empty = {name: nothing for name in sorted(expected)}
+
+
+class _MoonshineDecoder:
+    """The decoder, bound to one step's encoded audio."""
+
+    def __init__(
+        self,
+        session: ort.InferenceSession,
+        branches: _Branches,
+        hidden: Tensor,
+        sample_len: int,
+    ) -> None:
+        self._session = session
+        self._branches = branches
+        self._audio: dict[str, Array] = {
+            "encoder_hidden_states": hidden,
+            "encoder_attention_mask": np.ones((1, sample_len), dtype=np.int64),
+        }
+
+    def start(self, tokens: tuple[int, ...]) -> tuple[Logits, MoonshineCache]:
+        names = self._branches
+        logits, *cache = self._session.run(
+            ["logits", *(f"present.{name}" for name in (*names.decoder, *names.encoder))],
+            {**self._inputs(tokens, continues=False), **names.empty},
+        )
+        kinds = len(names.decoder)
+        return logits[0], MoonshineCache(
+            decoder=dict(zip(names.decoder, cache[:kinds], strict=True)),
+            encoder={
+                f"past_key_values.{name}": value
+                for name, value in zip(names.encoder, cache[kinds:], strict=True)
+            },
+        )
+
+    def extend(
+        self, tokens: tuple[int, ...], cache: MoonshineCache
+    ) -> tuple[Logits, MoonshineCache]:
+        past = {f"past_key_values.{name}": value for name, value in cache.decoder.items()}
+        logits, *grown = self._session.run(
+            ["logits", *(f"present.{name}" for name in self._branches.decoder)],
+            {**self._inputs(tokens, continues=True), **past, **cache.encoder},
+        )
+        decoder = dict(zip(self._branches.decoder, grown, strict=True))
+        return logits[0], MoonshineCache(decoder=decoder, encoder=cache.encoder)
+
+    def roll_back(self, cache: MoonshineCache, length: int) -> MoonshineCache:
+        kept = {
+            name: np.ascontiguousarray(value[:, :, :length])
+            for name, value in cache.decoder.items()
+        }
+        return MoonshineCache(decoder=kept, encoder=cache.encoder)
+
+    def _inputs(self, tokens: tuple[int, ...], *, continues: bool) -> dict[str, Array]:
+        return {
+            "input_ids": np.asarray([tokens], dtype=np.int64),
+            "use_cache_branch": np.asarray([continues]),
+            **self._audio,
+        }
+
+
+def _open(path: Path, threads: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Threads that spin between two calls would take the cores from voice activity and sockets.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001  # the runtime's errors share no base class
+        raise BrokenModel(f"{path} can't be loaded by ONNX Runtime: {error}") from error

@@ -1,0 +1,66 @@
+"""What a caller may choose for one session. Frozen, checked when made, in milliseconds."""
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+
+from streamscribe.errors import OptionError
+
+
+class Commit(StrEnum):
+    """What is promised about text before its final."""
+
+    APPEND = "append"  # committed text never changes, and the final starts with it
+    FINAL = "final"  # nothing is promised before the final
+
+
+RANGES_MS: dict[str, tuple[int, int]] = {
+    "hop_ms": (100, 5_000),
+    "endpoint_silence_ms": (100, 10_000),
+    "soft_pause_ms": (100, 10_000),
+    "min_speech_ms": (30, 2_000),
+    "pre_roll_ms": (0, 2_000),
+    "window_ms": (4_000, 30_000),
+    "max_segment_ms": (4_000, 30_000),
+}
+"""Smallest and largest value of every option that is a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOptions:
+    """Options of one session; every time is in milliseconds of audio.
+
+    Raises ``OptionError`` for a value outside ``RANGES_MS``, or a ``soft_pause_ms`` longer than
+    ``endpoint_silence_ms``.
+    """
+
+    partials: bool = True
+    commit: Commit = Commit.APPEND
+    hop_ms: int = 500
+    """New audio between two partials."""
+    endpoint_silence_ms: int = 800
+    """Silence that closes a segment (hard endpoint)."""
+    soft_pause_ms: int = 300
+    """Silence that is worth a look at the text, with the segment left open (soft pause)."""
+    min_speech_ms: int = 90
+    """Uninterrupted speech that opens a segment."""
+    pre_roll_ms: int = 500
+    """Audio from before the first voiced frame that belongs to the segment."""
+    window_ms: int = 15_000
+    """Most audio that one decoding step looks at."""
+    max_segment_ms: int = 30_000
+    """A segment that reaches this length is closed, and the next one opens at once."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if field.name not in RANGES_MS:
+                continue
+            low, high = RANGES_MS[field.name]
+            got = getattr(self, field.name)
+            if not isinstance(got, int) or isinstance(got, bool) or not low <= got <= high:
+                raise OptionError(name=field.name, got=got, allowed=f"{low} to {high} ms")
+        if self.soft_pause_ms > self.endpoint_silence_ms:
+            raise OptionError(
+                name="soft_pause_ms",
+                got=self.soft_pause_ms,
+                allowed=f"at most endpoint_silence_ms ({self.endpoint_silence_ms})",
+            )

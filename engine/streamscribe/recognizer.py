@@ -1,0 +1,96 @@
+"""What all sessions share, and the simplest way to drive one.
+
+A ``Recognizer`` is immutable; open as many sessions from it as you like. ``transcribe`` is
+nothing but a driver of one session: audio from a file goes the way of live audio.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from streamscribe.events import Event
+from streamscribe.model import AcousticModel, Samples, Step, StepResult
+from streamscribe.options import SessionOptions
+from streamscribe.session import Session
+from streamscribe.store import DEFAULT_MODEL, find_bundle
+from streamscribe.timeline import SAMPLE_RATE
+from streamscribe.vad import VadFactory, make_vad
+
+_BLOCK_LEN = SAMPLE_RATE
+"""Audio handed to a session at a time: far below what it may hold."""
+
+
+class Recognizer:
+    """A model, a voice activity detector and the options that sessions get by default."""
+
+    def __init__(
+        self, model: AcousticModel, vad: VadFactory, options: SessionOptions | None = None
+    ) -> None:
+        self.model = model
+        self.options = options or SessionOptions()
+        self._vad = vad
+
+    def open(self, options: SessionOptions | None = None) -> Session:
+        """A new session, with options of its own or the recognizer's."""
+        return Session(
+            options or self.options,
+            self._vad(),
+            self.model.tokens,
+            max_tokens_per_s=self.model.max_tokens_per_s,
+        )
+
+    def run(self, steps: list[Step]) -> list[StepResult]:
+        """Run steps of any sessions; results in the same order."""
+        return self.model.run(steps)
+
+
+def load_recognizer(
+    model: str = DEFAULT_MODEL,
+    *,
+    vad: str = "webrtc",
+    options: SessionOptions | None = None,
+    threads: int | None = None,
+    models_dir: Path | None = None,
+) -> Recognizer:
+    """Load a model by name or bundle folder; ``threads`` is per model call.
+
+    Raises ``BundleError`` if the model can't be had, ``OptionError`` for an unknown detector.
+    """
+    factory = make_vad(vad)
+    bundle = find_bundle(model, models_dir)
+    # Imported here, because the pure engine must load without the runtime.
+    from streamscribe.onnx_model import MoonshineModel
+
+    return Recognizer(MoonshineModel(bundle, threads=threads), factory, options)
+
+
+def transcribe(
+    recognizer: Recognizer,
+    audio: Samples | Iterable[Samples],
+    options: SessionOptions | None = None,
+) -> Iterator[Event]:
+    """The events of one whole stream, as they happen.
+
+    audio: (n,) float32 at 16 kHz in [-1, 1], or an iterable of such blocks.
+    """
+    session = recognizer.open(options)
+    for block in _blocks(audio):
+        session.receive_audio(block)
+        yield from drive(session, recognizer)
+    session.receive_eof()
+    yield from drive(session, recognizer)
+
+
+def drive(session: Session, recognizer: Recognizer) -> Iterator[Event]:
+    """Run every step that ``session`` wants now; gives its events as they happen."""
+    while (step := session.step_wanted()) is not None:
+        session.step_done(recognizer.run([step])[0])
+        yield from session.take_events()
+    yield from session.take_events()
+
+
+def _blocks(audio: Samples | Iterable[Samples]) -> Iterator[Samples]:
+    for piece in [audio] if isinstance(audio, np.ndarray) else audio:
+        for start in range(0, len(piece), _BLOCK_LEN):
+            yield piece[start : start + _BLOCK_LEN]

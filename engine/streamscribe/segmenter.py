@@ -1,0 +1,152 @@
+"""Where segments open, pause and close, decided frame by frame from voice activity.
+
+::
+
+              onset                    soft pause
+    CLOSED ----------> OPEN (talking) -----------> OPEN (pausing)
+       ^                  |      ^                     |    |
+       |   a rule fires   |      +------- speech ------+    |
+       +------------------+---------- a rule fires ---------+
+
+A soft pause is worth a look at the text; the segment stays open and the model keeps its context.
+A hard endpoint closes the segment. The rules for it are a table: one line each, every endpoint
+names its line.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from streamscribe.events import Rule
+from streamscribe.options import SessionOptions
+from streamscribe.timeline import ms_to_len
+from streamscribe.vad import GateState, SpeechGate
+from streamscribe.words import Span
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointRule:
+    """Fires when the silence and the segment are both at least this long, in samples."""
+
+    rule: Rule
+    silence_len: int
+    segment_len: int
+
+
+def endpoint_rules(options: SessionOptions) -> tuple[EndpointRule, ...]:
+    """The table; the first rule that fires gives the endpoint its name."""
+    return (
+        EndpointRule(Rule.SILENCE, ms_to_len(options.endpoint_silence_ms), 0),
+        EndpointRule(Rule.MAX_LENGTH, 0, ms_to_len(options.max_segment_ms)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A segment began at ``start_at``; its first voiced sample is ``onset_at``."""
+
+    start_at: int
+    onset_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """Nothing was said from ``voiced_until_at`` on for the length of a soft pause."""
+
+    voiced_until_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A rule fired."""
+
+    rule: Rule
+
+
+Turn: TypeAlias = Opened | Paused | Closed
+
+
+class Segmenter:
+    """Takes each frame's speech probability; says what it means for the open segment."""
+
+    def __init__(self, options: SessionOptions) -> None:
+        self._rules = endpoint_rules(options)
+        self._soft_pause_len = ms_to_len(options.soft_pause_ms)
+        self._pre_roll_len = ms_to_len(options.pre_roll_ms)
+        self._gate = SpeechGate(min_speech_len=ms_to_len(options.min_speech_ms))
+        self._closed_at = 0  # where the newest segment ended: no later one may begin before it
+        self._start_at: int | None = None
+        self._paused = False
+        self._voiced: list[Span] = []
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a segment is open."""
+        return self._start_at is not None
+
+    @property
+    def is_talking(self) -> bool:
+        """Whether the open segment is not in a soft pause."""
+        return self.is_open and not self._paused
+
+    @property
+    def voiced_until_at(self) -> int:
+        """One past the last voiced sample."""
+        return self._gate.voiced_until_at
+
+    @property
+    def voiced(self) -> list[Span]:
+        """The voiced parts of the newest segment, in order."""
+        return self._voiced
+
+    def silence_from(self, at: int) -> int:
+        """While closed: audio before this position can belong to no later segment."""
+        run_at = self._gate.run_start_at
+        return max(self._closed_at, (at if run_at is None else run_at) - self._pre_roll_len)
+
+    def receive(self, probability: float, frame_start_at: int, frame_len: int) -> Turn | None:
+        """Take the next frame."""
+        self._gate.receive(probability, frame_start_at, frame_len)
+        at = frame_start_at + frame_len
+        if not self.is_open:
+            return self._try_to_open()
+        self._note_voice()
+        assert self._start_at is not None
+        silence_len = at - self._gate.voiced_until_at
+        if self._gate.run_start_at is None or silence_len == 0:
+            # While a run of voiced frames may yet turn out to be speech, silence is not over.
+            for rule in self._rules:
+                if silence_len >= rule.silence_len and at - self._start_at >= rule.segment_len:
+                    return Closed(rule.rule)
+        if silence_len >= self._soft_pause_len and not self._paused:
+            self._paused = True
+            return Paused(self._gate.voiced_until_at)
+        return None
+
+    def close(self, end_at: int, heard_at: int) -> None:
+        """The open segment ends at ``end_at``, decided at ``heard_at``, the newest position."""
+        assert self.is_open and end_at <= heard_at
+        self._gate.segment_closed(heard_at)
+        self._closed_at = end_at
+        self._start_at = None
+
+    def _try_to_open(self) -> Opened | None:
+        onset_at = self._gate.onset_at
+        if onset_at is None:
+            return None
+        self._start_at = max(self._closed_at, onset_at - self._pre_roll_len)
+        self._paused = False
+        self._voiced = [Span(onset_at, self._gate.voiced_until_at)]
+        return Opened(self._start_at, onset_at)
+
+    def _note_voice(self) -> None:
+        until_at = self._gate.voiced_until_at
+        newest = self._voiced[-1]
+        if until_at == newest.end_at:
+            return
+        if self._gate.state is GateState.SPEECH:
+            resumed_at = self._gate.resumed_at
+            if resumed_at is not None and resumed_at > newest.end_at:
+                self._voiced.append(Span(resumed_at, until_at))
+            else:
+                self._voiced[-1] = Span(newest.start_at, until_at)
+        self._paused = False

