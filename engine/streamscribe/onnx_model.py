@@ -178,5 +178,5 @@ def _open(path: Path, threads: int) -> ort.InferenceSession:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # noqa: BLE001  # the runtime's errors share no base class
+    except Exception as error:  # the runtime's errors share no base class
         raise BrokenModel(f"{path} can't be loaded by ONNX Runtime: {error}") from error

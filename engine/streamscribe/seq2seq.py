@@ -50,7 +50,10 @@ class GreedySearch(Generic[Cache]):
         """The tokens after ``step.forced``, at most ``step.max_new_tokens``."""
         draft = step.draft[: step.max_new_tokens]
         head_len = 1 + len(step.forced)
-        logits, cache = self._decoder.start((self._bos, *step.forced, *draft))
+        logits, cache = self._decoder.start((self._bos,))
+        if guess := (*step.forced, *draft):
+            after_guess, cache = self._decoder.extend(guess, cache)
+            logits = np.concatenate((logits, after_guess))
         logits = logits[head_len - 1 :]  # (1 + len(draft), vocabulary): choices after the forced
         chosen = logits.argmax(axis=-1).tolist()
         agreed = 0

@@ -23,7 +23,7 @@ import numpy as np
 from streamscribe.events import Endpoint, Event, Flushed, Rule, SpeechStarted
 from streamscribe.model import Samples, Step, StepResult, TokenTable
 from streamscribe.options import SessionOptions
-from streamscribe.policy import Look, Purpose, Seq2SeqPolicy
+from streamscribe.policy import Look, Seq2SeqPolicy
 from streamscribe.segmenter import Closed, Opened, Paused, Segmenter
 from streamscribe.timeline import Timeline, ms_to_len
 from streamscribe.vad import Vad

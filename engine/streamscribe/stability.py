@@ -18,7 +18,7 @@ def agreed_len(previous: Sequence[int], current: Sequence[int], table: TokenTabl
             break
         common += 1
     starts = word_starts(current, table)
-    ends = [*starts[1:], len(current)]
+    ends = [*starts[1:], len(current)] if starts else []
     agreed_words = sum(
         end <= common and (end == len(previous) or starts_word(previous[end], table))
         for end in ends

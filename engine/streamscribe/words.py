@@ -97,7 +97,7 @@ def estimate_times(
 def _share(
     words: Sequence[Spelled], since_at: int, until_at: int, voiced: Sequence[Span]
 ) -> list[int]:
-    """Positions that divide the voiced audio among ``words`` by their lengths; one more than words."""
+    """Positions that divide the voiced audio by the words' lengths; one more than words."""
     spans = [
         Span(max(span.start_at, since_at), min(span.end_at, until_at))
         for span in voiced

@@ -1,0 +1,116 @@
+"""The client for programs without an event loop: ``with connect(...) as stream``.
+
+Every verb runs the asyncio client's verb on a loop thread, so the server's messages are taken in
+while a ``send`` is blocked, and any thread may send while another one iterates.
+"""
+
+import threading
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self, Unpack
+
+from streamscribe_protocol.messages import EffectiveOptions
+
+from streamscribe_client.async_client import AsyncStream, open_stream
+from streamscribe_client.dialogue import Audio, StreamEvent, StreamOptions
+from streamscribe_client.loop_thread import LoopThread
+
+
+def connect(server: str, *, timeout_s: float = 5.0, **options: Unpack[StreamOptions]) -> "Stream":
+    """An open stream; use it in a ``with`` block, or call its ``close``.
+
+    ::
+
+        with connect("ws://localhost:8000", rate=16000, language="en") as stream:
+            stream.send(pcm_bytes)
+            stream.finish()
+            for event in stream:
+                print(event)
+
+    ``server`` is ``host``, ``host:port`` or a URL; ``timeout_s`` is the longest wait for the
+    connection, and then for the server's answer. Raises ``ConnectionFailed``, ``ServerBusy``,
+    ``ServerError`` or ``LocalProtocolError``. Leaving the block before the last event gives up
+    what is still to come.
+    """
+    loop = LoopThread("streamscribe-client")
+    try:
+        return Stream(loop, loop.call(open_stream(server, timeout_s, options)))
+    except BaseException:
+        loop.stop()
+        raise
+
+
+class Stream:
+    """One open stream; an iterator over its events. ``connect`` makes it."""
+
+    def __init__(self, loop: LoopThread, stream: AsyncStream) -> None:
+        self._loop = loop
+        self._stream = stream
+
+    @property
+    def session(self) -> str:
+        """The server's name for this session."""
+        return self._stream.session
+
+    @property
+    def model(self) -> str:
+        """Name of the model that is used."""
+        return self._stream.model
+
+    @property
+    def options(self) -> EffectiveOptions:
+        """The options that the server really uses."""
+        return self._stream.options
+
+    def send(self, audio: Audio) -> None:
+        """Send audio of any length; blocks while the network or the server is full."""
+        self._loop.call(self._stream.send(audio))
+
+    def send_soon(self, source: Iterable[Audio]) -> None:
+        """Send all of ``source`` from a thread, then finish; whoever iterates gets its error."""
+        feeder = threading.Thread(
+            target=self._feed, args=[source], name="streamscribe-feeder", daemon=True
+        )
+        feeder.start()
+
+    def flush(self) -> str:
+        """Close the open segment here; ``Flushed`` with the returned id follows its final."""
+        return self._loop.call(self._stream.flush())
+
+    def finish(self) -> None:
+        """Say that there is no more audio; iterating ends after the last final."""
+        self._loop.call(self._stream.finish())
+
+    def close(self) -> None:
+        """Close the connection, finished or not. May be called again."""
+        if not self._loop.stopped:
+            self._loop.call(self._stream.close())
+        self._loop.stop()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> StreamEvent:
+        event = self._loop.call(self._stream.next_event())
+        if event is None:
+            raise StopIteration
+        return event
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _feed(self, source: Iterable[Audio]) -> None:
+        try:
+            for audio in source:
+                self.send(audio)
+            self.finish()
+        except Exception as error:  # noqa: BLE001 - handed on to the thread that iterates
+            self._loop.post(self._stream.fail, error)

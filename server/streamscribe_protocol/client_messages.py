@@ -1,0 +1,86 @@
+"""What a client sends. ``streamscribe_protocol.messages`` has all of it by name."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+VERSION = 1
+"""The protocol's version, in ``Start`` and ``Ready``."""
+
+CommitMode: TypeAlias = Literal["append", "final"]
+"""``append``: committed text never changes. ``final``: nothing is promised before the final."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """What the binary frames hold. The server says which values it can use."""
+
+    encoding: str
+    """``pcm_s16le``, ``pcm_f32le``, ``mulaw`` or ``alaw``; channels interleaved."""
+    rate: int
+    """Hertz."""
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Endpointing:
+    """When segments open and close; None leaves a value to the server."""
+
+    silence_ms: int | None = None
+    """Silence that closes a segment."""
+    soft_pause_ms: int | None = None
+    """Silence after which the text is looked at again, with the segment left open."""
+    min_speech_ms: int | None = None
+    pre_roll_ms: int | None = None
+    max_segment_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Where a broken session goes on. A server that can't resume answers ``error``."""
+
+    token: str
+    """``Ready.resume_token`` of the session that broke."""
+    from_at: int
+    """Position of the first audio sample that will be sent, at the declared rate."""
+    last_seq: int
+    """``seq`` of the last message received."""
+    next_segment: int
+    committed_text: str
+    """Committed text of the segment that was open; the new text starts with it."""
+    context_text: str
+    """Text before that segment, as context for the model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """The first message of a client. Audio may follow at once."""
+
+    version: int = VERSION
+    audio: AudioFormat
+    model: str | None = None
+    language: str | None = None
+    task: str = "transcribe"
+    partials: bool = True
+    commit: CommitMode = "append"
+    endpointing: Endpointing | None = None
+    hop_ms: int | None = None
+    """New audio between two partials."""
+    hotwords: tuple[str, ...] = ()
+    resume: Resume | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """Close the open segment at what was received so far; answered by ``Flushed``."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """There is no more audio; answered by the last finals and ``Done``."""
+
+
+ClientMessage: TypeAlias = Start | Flush | Finish
+CLIENT_TYPES: dict[str, type[ClientMessage]] = {"start": Start, "flush": Flush, "finish": Finish}
+"""Messages of a client by their ``type`` on the wire."""

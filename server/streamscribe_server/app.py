@@ -1,0 +1,116 @@
+"""The web application: one WebSocket path, and what machines ask about the process."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+from streamscribe.version import __version__
+from streamscribe_protocol.messages import STREAM_PATH
+
+from streamscribe_server.catalogue import Catalogue
+from streamscribe_server.limits import Limits
+from streamscribe_server.scheduler import Scheduler
+from streamscribe_server.service import Service
+
+
+def make_app(catalogue: Catalogue, limits: Limits | None = None, max_batch: int = 1) -> Starlette:
+    """The application; ``app.state.service`` is its :class:`Service`.
+
+    Must run under a server that stops reading from a socket while ``receive`` is not called and
+    supports denial responses: uvicorn with ``ws="websockets-sansio"``.
+    ``max_batch``: most steps in one model call.
+    """
+    limits = limits or Limits()
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        service = Service(catalogue, limits, Scheduler(catalogue, max_batch))
+        await service.start()
+        app.state.service = service
+        yield
+        await service.drain()
+        await service.stop()
+
+    return Starlette(
+        routes=[
+            WebSocketRoute(STREAM_PATH, _stream),
+            WebSocketRoute("/{path:path}", _no_such_stream),
+            Route("/health", _health),
+            Route("/ready", _ready),
+            Route("/v1/models", _models),
+        ],
+        exception_handlers={HTTPException: _http_error},
+        lifespan=lifespan,
+    )
+
+
+async def _stream(websocket: WebSocket) -> None:
+    service: Service = websocket.app.state.service
+    refusal = service.unready_because()
+    if refusal is None:
+        await service.serve(websocket)
+        return
+    response = _error(503, "overloaded", refusal)
+    response.headers["Retry-After"] = str(service.limits.retry_after_s)
+    await websocket.send_denial_response(response)
+
+
+async def _no_such_stream(websocket: WebSocket) -> None:
+    message = f"nothing is at {websocket.url.path}; streams are at {STREAM_PATH}"
+    await websocket.send_denial_response(_error(404, "not_found", message))
+
+
+async def _health(request: Request) -> JSONResponse:
+    """The process is alive. Says nothing about whether it can take a stream."""
+    service: Service = request.app.state.service
+    return JSONResponse(
+        {
+            "status": "ok",
+            "version": __version__,
+            "uptime_s": round(service.uptime_s, 1),
+            "streams": service.connections,
+        }
+    )
+
+
+async def _ready(request: Request) -> JSONResponse:
+    """A stream opened now would be served."""
+    service: Service = request.app.state.service
+    refusal = service.unready_because()
+    if refusal is None:
+        return JSONResponse({"ready": True})
+    headers = {"Retry-After": str(service.limits.retry_after_s)}
+    return JSONResponse({"ready": False, "reason": refusal}, status_code=503, headers=headers)
+
+
+async def _models(request: Request) -> JSONResponse:
+    service: Service = request.app.state.service
+    catalogue = service.catalogue
+    return JSONResponse(
+        {
+            "models": [
+                {
+                    "name": model.name,
+                    "languages": list(model.languages),
+                    "default": model is catalogue.default,
+                }
+                for model in catalogue.models
+            ]
+        }
+    )
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException), "registered for HTTPException alone"
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    message = f"{request.method} {request.url.path}: {error.detail}"
+    return _error(error.status_code, code, message)
+
+
+def _error(status: int, code: str, message: str) -> JSONResponse:
+    return JSONResponse({"error": {"code": code, "message": message}}, status_code=status)

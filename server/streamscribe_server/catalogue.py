@@ -1,0 +1,112 @@
+"""The models that this process serves, and what the server needs of an engine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from streamscribe.errors import UnknownModel
+from streamscribe.events import Event
+from streamscribe.model import Samples, Step, StepResult
+from streamscribe.options import SessionOptions
+
+DEFAULT_MODEL = "default"
+"""Name under which a client asks for whatever the server serves first."""
+
+
+class SpeechSession(Protocol):
+    """One stream's state machine: ``streamscribe.session.Session``, or a scripted one."""
+
+    @property
+    def heard_at(self) -> int:
+        """Samples received so far."""
+        ...
+
+    @property
+    def decided_at(self) -> int:
+        """Decisions were taken up to here."""
+        ...
+
+    @property
+    def settled_at(self) -> int:
+        """Audio before this position is never needed again."""
+        ...
+
+    @property
+    def finished(self) -> bool:
+        """The audio has ended and every event was produced."""
+        ...
+
+    def receive_audio(self, samples: Samples) -> None:
+        """Take 16 kHz mono samples; then ask ``step_wanted``."""
+        ...
+
+    def receive_eof(self) -> None:
+        """There is no more audio; then ask ``step_wanted``."""
+        ...
+
+    def flush(self, id: str) -> None:
+        """Close the open segment at what was received; then ask ``step_wanted``."""
+        ...
+
+    def step_wanted(self) -> Step | None:
+        """The next step, once; None while one is in flight or more audio is needed."""
+        ...
+
+    def step_done(self, result: StepResult) -> None:
+        """Take the result of the step in flight."""
+        ...
+
+    def take_events(self) -> list[Event]:
+        """Events since the last call."""
+        ...
+
+
+class SpeechRecognizer(Protocol):
+    """A loaded model that opens sessions: ``streamscribe.recognizer.Recognizer``."""
+
+    def open(self, options: SessionOptions | None = None) -> SpeechSession:
+        """A new session; None: with the recognizer's own options."""
+        ...
+
+    def run(self, steps: list[Step]) -> list[StepResult]:
+        """Compute ``steps``, of any sessions; results in the same order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """One model of the catalogue."""
+
+    name: str
+    languages: tuple[str, ...]
+    """Languages it transcribes, as lower-case tags such as ``en``; never empty."""
+    recognizer: SpeechRecognizer
+    options: SessionOptions = SessionOptions()
+    """Options of sessions whose client asks for nothing else."""
+
+
+class Catalogue:
+    """Models by name; the first is also called ``default``."""
+
+    def __init__(self, models: Sequence[ServedModel]) -> None:
+        assert models, "a server without a model has nothing to serve"
+        self._models = {model.name: model for model in models}
+        self._default = models[0]
+
+    @property
+    def default(self) -> ServedModel:
+        """The model of clients that name none."""
+        return self._default
+
+    @property
+    def models(self) -> tuple[ServedModel, ...]:
+        """All models, the default first."""
+        return tuple(self._models.values())
+
+    def find(self, name: str) -> ServedModel:
+        """The model called ``name``. Raises ``UnknownModel``, which lists those there are."""
+        if name == DEFAULT_MODEL:
+            return self._default
+        if name not in self._models:
+            raise UnknownModel(got=name, allowed=(DEFAULT_MODEL, *self._models))
+        return self._models[name]

@@ -1,0 +1,142 @@
+"""``streamscribe serve``. What takes long to import is imported when the command runs."""
+
+import logging
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from streamscribe.options import RANGES_MS, SessionOptions
+from streamscribe.store import DEFAULT_MODEL
+from streamscribe_protocol.messages import STREAM_PATH
+
+from streamscribe_server.limits import Limits
+
+if TYPE_CHECKING:
+    from streamscribe_server.catalogue import Catalogue
+
+_DEFAULTS = SessionOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """Which model to load and how."""
+
+    model: str
+    """Name, or the folder of a bundle."""
+    vad: str
+    threads: int | None
+    models_dir: Path | None
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    default=8000,
+    show_default=True,
+    type=click.IntRange(0, 65_535),
+    help="Port to listen on; 0 takes a free one.",
+)
+@click.option(
+    "--model", default=DEFAULT_MODEL, show_default=True, help="Name or folder of a model."
+)
+@click.option(
+    "--models-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where pulled models lie [default: the user's cache folder].",
+)
+@click.option(
+    "--vad",
+    default="webrtc",
+    show_default=True,
+    type=click.Choice(["webrtc", "silero"]),
+    help="What tells speech from silence.",
+)
+@click.option(
+    "--endpoint-silence-ms",
+    default=_DEFAULTS.endpoint_silence_ms,
+    show_default=True,
+    type=click.IntRange(*RANGES_MS["endpoint_silence_ms"]),
+    help="Silence that closes a segment, unless the client chooses.",
+)
+@click.option(
+    "--max-sessions",
+    default=Limits().max_sessions,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Most connections at once; more are refused with 503.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    help="Threads of one model call [default: the model runtime's choice].",
+)
+@click.option(
+    "--log-level",
+    default="info",
+    show_default=True,
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="Least serious lines to log.",
+)
+def serve(  # noqa: PLR0913 - one parameter per option
+    host: str,
+    port: int,
+    model: str,
+    models_dir: Path | None,
+    vad: str,
+    endpoint_silence_ms: int,
+    max_sessions: int,
+    threads: int | None,
+    log_level: str,
+) -> None:
+    """Transcribe live audio for clients that connect over WebSockets."""
+    logging.basicConfig(
+        level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    limits = Limits(max_sessions=max_sessions)
+    options = SessionOptions(
+        endpoint_silence_ms=endpoint_silence_ms,
+        soft_pause_ms=min(_DEFAULTS.soft_pause_ms, endpoint_silence_ms),
+    )
+    _serve(host, port, limits, ModelChoice(model, vad, threads, models_dir), options)
+
+
+def _serve(
+    host: str, port: int, limits: Limits, choice: ModelChoice, options: SessionOptions
+) -> None:
+    from streamscribe_server.app import make_app
+    from streamscribe_server.uvicorn_server import bind, run_until_stopped
+
+    listener = bind(host, port, limits)
+    catalogue = _load(choice, options)
+    address = f"ws://{_address(listener)}{STREAM_PATH} (model {catalogue.default.name})"
+    run_until_stopped(
+        make_app(catalogue, limits),
+        listener,
+        limits,
+        on_ready=lambda: click.echo(f"streamscribe: listening on {address}"),
+    )
+
+
+def _load(choice: ModelChoice, options: SessionOptions) -> "Catalogue":
+    from streamscribe.recognizer import load_recognizer
+    from streamscribe.store import find_bundle
+
+    from streamscribe_server.catalogue import Catalogue, ServedModel
+
+    bundle = find_bundle(choice.model, choice.models_dir)
+    recognizer = load_recognizer(
+        choice.model,
+        vad=choice.vad,
+        options=options,
+        threads=choice.threads,
+        models_dir=choice.models_dir,
+    )
+    return Catalogue([ServedModel(bundle.name, bundle.languages, recognizer, options)])
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

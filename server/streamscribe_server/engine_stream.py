@@ -1,0 +1,179 @@
+"""One stream on the engine thread: bytes in, the session driven, updates out.
+
+Audio waits here as bytes and is given to the session in short slices, and only while the session
+wants no step. So one long frame never holds up other streams, the session keeps little more
+audio than it needs, and what a stream yields does not depend on who else is served.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from streamscribe.errors import AudioError
+from streamscribe.ingest import Ingest
+from streamscribe.model import Step, StepResult
+from streamscribe.timeline import SAMPLE_RATE
+
+from streamscribe_server.catalogue import ServedModel
+from streamscribe_server.due_times import DueTimes
+from streamscribe_server.mailbox import (
+    Audio,
+    Ended,
+    Failed,
+    Finish,
+    Flush,
+    Open,
+    Opened,
+    Progress,
+    Update,
+)
+
+SLICES_PER_S = 2
+"""A slice is half a second of audio: about 5 ms of decoding and voice activity detection."""
+
+_REPORT_LEN = SAMPLE_RATE // 2
+"""Progress without events is told every half second of audio: enough to pace a sender."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a stream has cost, for the log line at its end."""
+
+    steps: int = 0
+    compute_s: float = 0.0
+    lag_max_s: float = 0.0
+    """Longest time from when a step was due to when its result was there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A step that the session wants, and when it was due on the scheduler's clock."""
+
+    step: Step
+    due_s: float
+
+
+class EngineStream:
+    """Drives one session. Raises whatever the session raises; the caller then drops the stream.
+
+    ``waiting`` is the step to compute next, if any; answer it with ``complete``.
+    """
+
+    def __init__(
+        self, model: ServedModel, command: Open, deliver: Callable[[Update], None]
+    ) -> None:
+        self.model = model
+        self.counters = Counters()
+        self.waiting: Waiting | None = None
+        self.last_turn = 0
+        """Number of the engine's turn that last computed a step of this stream."""
+        self._ingest = Ingest(command.format)
+        self._session = model.recognizer.open(command.options)
+        self._deliver = deliver
+        self._bytes_per_s = command.format.rate_hz * command.format.frame_bytes
+        self._slice_bytes = max(1, self._bytes_per_s // SLICES_PER_S)
+        self._pending: deque[Audio | Flush | Finish] = deque()
+        self._received_bytes = 0
+        self._due_times = DueTimes()
+        self._told_at = 0
+        self._audio_error: AudioError | None = None
+        self._over = False
+        deliver(Opened())
+
+    @property
+    def audio_s(self) -> float:
+        """Seconds of audio given to the session."""
+        return self._session.heard_at / SAMPLE_RATE
+
+    @property
+    def over(self) -> bool:
+        """Nothing more will come from this stream."""
+        return self._over
+
+    @property
+    def has_work(self) -> bool:
+        """``advance`` would do something."""
+        return not self._over and self.waiting is None and bool(self._pending)
+
+    def post(self, command: Audio | Flush | Finish, now_s: float) -> None:
+        """Take a command that reached the server at ``now_s``."""
+        if self._over or self._audio_error is not None:
+            return
+        self._pending.append(command)
+        if isinstance(command, Audio):
+            self._received_bytes += len(command.data)
+            self._due_times.record(self._received_bytes * SAMPLE_RATE // self._bytes_per_s, now_s)
+
+    def advance(self) -> None:
+        """Give the session one slice, and a flush or end after it; may set ``waiting``."""
+        self._feed_next()
+        while self.has_work and not isinstance(self._pending[0], Audio):
+            self._feed_next()
+
+    def complete(self, result: StepResult, compute_s: float, now_s: float) -> None:
+        """Hand back the result of ``waiting``, which took ``compute_s`` and was there ``now_s``."""
+        assert self.waiting is not None, "no step was waiting for this result"
+        self.counters.steps += 1
+        self.counters.compute_s += compute_s
+        lag_s = max(0.0, now_s - self.waiting.due_s)
+        self.counters.lag_max_s = max(self.counters.lag_max_s, lag_s)
+        self.waiting = None
+        self._session.step_done(result)
+        self._ask()
+
+    def fail(self, code: str, message: str) -> None:
+        """End the stream now. Never raises."""
+        if self._over:
+            return
+        self._over = True
+        self.waiting = None
+        self._pending.clear()
+        self._deliver(Failed(code, message))
+
+    def _feed_next(self) -> None:
+        try:
+            self._feed(self._pending.popleft())
+        except AudioError as error:
+            self._end_audio(error)
+        self._ask()
+
+    def _feed(self, command: Audio | Flush | Finish) -> None:
+        match command:
+            case Audio(data):
+                if len(data) > self._slice_bytes:
+                    self._pending.appendleft(Audio(data[self._slice_bytes :]))
+                self._session.receive_audio(self._ingest.receive(data[: self._slice_bytes]))
+            case Flush(id):
+                self._session.flush(id)
+            case Finish():
+                self._session.receive_audio(self._ingest.finish())
+                self._session.receive_eof()
+
+    def _end_audio(self, error: AudioError) -> None:
+        """Audio after unusable audio has no place on the clock: end here, keep what came before."""
+        self._audio_error = error
+        self._pending.clear()
+        self._session.receive_eof()
+
+    def _ask(self) -> None:
+        step = self._session.step_wanted()
+        if step is not None:
+            self.waiting = Waiting(step, self._due_times.when(step.due_at))
+        self._report()
+
+    def _report(self) -> None:
+        session = self._session
+        # A session that wants no step has decided all that it can from this audio.
+        decided_at = session.heard_at if self.waiting is None else session.decided_at
+        events = tuple(session.take_events())
+        if events or session.finished or decided_at - self._told_at >= _REPORT_LEN:
+            self._told_at = decided_at
+            self._deliver(Progress(events, decided_at, session.settled_at))
+        if session.finished:
+            self._over = True
+            self._deliver(self._last_update())
+
+    def _last_update(self) -> Update:
+        if self._audio_error is None:
+            return Ended(self._session.heard_at)
+        return Failed(self._audio_error.code, str(self._audio_error))

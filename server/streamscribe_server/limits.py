@@ -1,0 +1,45 @@
+"""Every bound the server keeps, each with its unit and the reason for its value."""
+
+from dataclasses import dataclass
+
+from streamscribe_protocol.messages import MAX_FRAME_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of one server process. Seconds are wall-clock time unless called audio."""
+
+    max_sessions: int = 64
+    """Connections at once. Far above what two cores serve live: it bounds memory, not load."""
+    max_frame_bytes: int = MAX_FRAME_BYTES
+    """Largest frame, as the protocol promises: 32 s of 16 kHz PCM16, where live clients send
+    20 to 500 ms at a time."""
+    hard_frame_bytes: int = 4 * 1024 * 1024
+    """From here on the WebSocket layer refuses the frame unread, so it costs no memory."""
+    start_timeout_s: float = 10.0
+    """Wait for the ``start`` message: several slow round trips; a socket without one is idle."""
+    idle_timeout_s: float = 60.0
+    """No frame at all. A muted microphone sends silence; a program that can't, any message."""
+    backlog_pause_s: float = 10.0
+    """Audio received but not yet decided at which reading stops, so that the sender is slowed
+    by TCP. Longer than any stall worth riding out, short enough to bound a session's memory."""
+    receive_buffer_bytes: int = 256 * 1024
+    """Kernel's buffer per connection: what a sender is ahead of us unseen, 8 s of 16 kHz PCM16.
+    The usual megabytes would delay a client's ping, behind its audio, past any timeout."""
+    max_queued_messages: int = 256
+    """Unsent messages. About 60 segments with their partials dropped, under 1 MB of text."""
+    slow_reader_s: float = 10.0
+    """One message may wait this long for a client that doesn't read. Captions older than this
+    are of no use live, and a program that stops for longer can reconnect."""
+    close_grace_s: float = 1.0
+    """Time to hand the close frame to a socket that may be full; then the socket is dropped."""
+    overload_lag_s: float = 3.0
+    """A step that waits this long past its time makes the server refuse new streams: captions
+    later than this are no longer live, and one more stream makes everybody's later."""
+    retry_after_s: int = 5
+    """Sent with a refusal. About the length of a segment, after which load has moved."""
+    drain_s: float = 10.0
+    """After SIGTERM, time for open segments to become finals. Then connections are cut."""
+    unacknowledged_s: float = 30.0
+    """Bytes sent but not taken by the peer's machine for this long: it has vanished without a
+    word (no power, no network). Above any retransmission that still succeeds in practice."""

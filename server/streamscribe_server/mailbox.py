@@ -1,0 +1,89 @@
+"""What passes between a connection, on the event loop, and the engine thread.
+
+Commands go in and updates come out, both immutable; nothing else is shared::
+
+    Open  (Audio | Flush)*  Finish?  Close          connection -> engine
+    Opened  Progress*  (Ended | Failed)?            engine -> connection
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from streamscribe.events import Event
+from streamscribe.ingest import AudioFormat
+from streamscribe.options import SessionOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Begin a stream."""
+
+    model: str
+    """Name in the catalogue, already found there."""
+    format: AudioFormat
+    options: SessionOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """Bytes in the stream's format; may end inside a sample."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """Close the open segment after the audio sent so far."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """There is no more audio."""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Forget the stream at once."""
+
+    reason: str
+    """One word for the log."""
+
+
+Command: TypeAlias = Open | Audio | Flush | Finish | Close
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The stream exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Events, and how far the stream has got; positions only grow."""
+
+    events: tuple[Event, ...]
+    decided_at: int
+    """Nothing is left to do before this position without more audio."""
+    settled_at: int
+    """Audio before this position is never needed again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Every event was delivered; nothing follows."""
+
+    heard_at: int
+    """Samples received in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The stream ended early; nothing follows."""
+
+    code: str
+    message: str
+
+
+Update: TypeAlias = Opened | Progress | Ended | Failed

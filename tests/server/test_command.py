@@ -1,0 +1,50 @@
+import socket
+import subprocess
+import sys
+
+import pytest
+from streamscribe_server.command import serve
+from streamscribe_server.limits import Limits
+from streamscribe_server.uvicorn_server import CannotListen, bind
+
+
+def test_a_port_in_use_is_named_with_the_way_out_and_before_any_model_is_loaded() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(CannotListen) as error:
+            serve.main(["--port", str(port), "--model", "/no/such/model"], standalone_mode=False)
+    assert str(error.value) == (
+        f"port {port} on 127.0.0.1 is in use by another program;"
+        " choose another with --port, or let --port 0 find a free one"
+    )
+
+
+def test_a_host_that_does_not_exist_is_named() -> None:
+    with pytest.raises(CannotListen, match=r"host 'no-such-host\.invalid'"):
+        bind("no-such-host.invalid", 0, Limits())
+
+
+def test_port_zero_takes_a_free_one() -> None:
+    with bind("127.0.0.1", 0, Limits()) as listener:
+        assert listener.getsockname()[1] > 0
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux has this option alone")
+def test_accepted_sockets_notice_a_peer_that_has_vanished_without_a_word() -> None:
+    with bind("127.0.0.1", 0, Limits(unacknowledged_s=7.5)) as listener:
+        listener.listen()
+        with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 7_500
+
+
+def test_asking_for_help_loads_neither_the_web_server_nor_a_model() -> None:
+    program = (
+        "import sys\n"
+        "from streamscribe_server.command import serve\n"
+        "serve.main(['--help'], standalone_mode=False)\n"
+        "print(sorted({'numpy', 'onnxruntime', 'starlette', 'uvicorn'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

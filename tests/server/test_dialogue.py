@@ -1,0 +1,247 @@
+import json
+
+import pytest
+from fakes_server import ScriptedRecognizer, catalogue_of
+from streamscribe.events import Partial
+from streamscribe.ingest import AudioFormat
+from streamscribe.options import Commit, SessionOptions
+from streamscribe_protocol import messages
+from streamscribe_protocol.close_codes import CloseCode
+from streamscribe_server.dialogue import NOTHING, Closing, Dialogue, Reaction, State
+from streamscribe_server.limits import Limits
+from streamscribe_server.mailbox import (
+    Audio,
+    Ended,
+    Failed,
+    Finish,
+    Flush,
+    Open,
+    Opened,
+    Progress,
+)
+
+AUDIO = {"encoding": "pcm_s16le", "rate": 16_000, "channels": 1}
+
+
+def new_dialogue() -> Dialogue:
+    return Dialogue("s1", catalogue_of(ScriptedRecognizer()), Limits(max_frame_bytes=1_000))
+
+
+def start(**fields: object) -> str:
+    return json.dumps({"type": "start", "audio": AUDIO} | fields)
+
+
+def streaming() -> Dialogue:
+    dialogue = new_dialogue()
+    dialogue.receive_text(start())
+    dialogue.take_update(Opened())
+    return dialogue
+
+
+def error_of(reaction: Reaction) -> messages.Error:
+    (message,) = reaction.messages
+    assert isinstance(message, messages.Error)
+    return message
+
+
+def assert_refused(reaction: Reaction, code: str, close_code: CloseCode) -> messages.Error:
+    error = error_of(reaction)
+    assert (error.code, error.fatal) == (code, True)
+    assert reaction.closing == Closing(close_code, code)
+    return error
+
+
+def test_a_start_opens_a_stream_with_the_options_of_the_server() -> None:
+    reaction = new_dialogue().receive_text(start())
+    opened = Open("scripted", AudioFormat("pcm_s16le", 16_000, 1), SessionOptions())
+    assert reaction == Reaction(commands=(opened,))
+
+
+def test_ready_is_said_once_the_engine_has_opened_the_stream() -> None:
+    dialogue = new_dialogue()
+    dialogue.receive_text(start(commit="final", hop_ms=250))
+    (ready,) = dialogue.take_update(Opened()).messages
+    assert isinstance(ready, messages.Ready)
+    assert (ready.session, ready.model, ready.resume_token) == ("s1", "scripted", None)
+    assert (ready.options.commit, ready.options.hop_ms) == ("final", 250)
+
+
+def test_a_client_may_choose_when_segments_close() -> None:
+    endpointing = {"silence_ms": 200, "max_segment_ms": 20_000}
+    reaction = new_dialogue().receive_text(start(endpointing=endpointing, commit="final"))
+    (opened,) = reaction.commands
+    assert isinstance(opened, Open)
+    assert opened.options == SessionOptions(
+        commit=Commit.FINAL, endpoint_silence_ms=200, soft_pause_ms=200, max_segment_ms=20_000
+    )
+
+
+@pytest.mark.parametrize("name", ["default", "scripted", None])
+def test_a_model_is_found_by_its_name_or_as_the_default(name: str | None) -> None:
+    (opened,) = new_dialogue().receive_text(start(model=name, language="EN")).commands
+    assert isinstance(opened, Open)
+    assert opened.model == "scripted"
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "close_code", "named"),
+    [
+        ({"model": "huge"}, "unknown_model", CloseCode.UNKNOWN_MODEL, "default, scripted"),
+        ({"language": "de"}, "unsupported_language", CloseCode.PROTOCOL_ERROR, "allowed: en"),
+        ({"task": "translate"}, "unsupported_option", CloseCode.PROTOCOL_ERROR, "'translate'"),
+        ({"hotwords": ["Ada"]}, "unsupported_option", CloseCode.PROTOCOL_ERROR, "hotwords"),
+        ({"hop_ms": 1}, "invalid_option", CloseCode.PROTOCOL_ERROR, "100 to 5000 ms"),
+        ({"version": 9}, "unsupported_version", CloseCode.PROTOCOL_ERROR, "allowed: 1"),
+        ({"audio": AUDIO | {"rate": 0}}, "unsupported_rate", CloseCode.UNUSABLE_AUDIO, "0 Hz"),
+        (
+            {"audio": AUDIO | {"encoding": "mp3"}},
+            "unsupported_encoding",
+            CloseCode.UNUSABLE_AUDIO,
+            "pcm_s16le",
+        ),
+        (
+            {"audio": AUDIO | {"channels": 7}},
+            "unsupported_channels",
+            CloseCode.UNUSABLE_AUDIO,
+            "1 or 2",
+        ),
+        ({"audio": "loud"}, "invalid_message", CloseCode.PROTOCOL_ERROR, "start.audio"),
+    ],
+)
+def test_a_start_that_asks_for_what_is_not_there_is_refused_by_name(
+    fields: dict[str, object], code: str, close_code: CloseCode, named: str
+) -> None:
+    dialogue = new_dialogue()
+    error = assert_refused(dialogue.receive_text(start(**fields)), code, close_code)
+    assert named in error.message
+    assert not dialogue.started
+
+
+def test_a_stream_can_not_be_resumed_yet() -> None:
+    resume = {
+        "token": "t",
+        "from_at": 0,
+        "last_seq": 1,
+        "next_segment": 0,
+        "committed_text": "",
+        "context_text": "",
+    }
+    reaction = new_dialogue().receive_text(start(resume=resume))
+    assert_refused(reaction, "resume_unavailable", CloseCode.PROTOCOL_ERROR)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("hello", "invalid_json"),
+        ("[1, 2]", "invalid_json"),
+        ('{"no": "type"}', "invalid_message"),
+        ('{"type": "flush", "id": "1"}', "not_started"),
+        ('{"type": "finish"}', "not_started"),
+        (json.dumps({"type": "x" * 1_000}), "frame_too_large"),
+    ],
+)
+def test_text_that_is_not_a_start_is_refused_before_the_start(text: str, code: str) -> None:
+    reaction = new_dialogue().receive_text(text)
+    assert error_of(reaction).code == code
+    assert reaction.closing is not None
+
+
+def test_messages_of_an_unknown_type_are_ignored() -> None:
+    assert new_dialogue().receive_text('{"type": "colour", "red": 1}') == NOTHING
+
+
+def test_audio_before_the_start_is_refused() -> None:
+    reaction = new_dialogue().receive_bytes(b"\0\0")
+    assert_refused(reaction, "audio_before_start", CloseCode.PROTOCOL_ERROR)
+
+
+def test_a_second_start_is_refused() -> None:
+    assert_refused(streaming().receive_text(start()), "already_started", CloseCode.PROTOCOL_ERROR)
+
+
+def test_a_frame_above_the_limit_is_refused_with_both_numbers() -> None:
+    reaction = streaming().receive_bytes(bytes(1_001))
+    error = assert_refused(reaction, "frame_too_large", CloseCode.FRAME_TOO_LARGE)
+    assert "1001 bytes" in error.message
+    assert "at most 1000" in error.message
+
+
+def test_audio_and_flushes_go_to_the_engine_in_order() -> None:
+    dialogue = streaming()
+    assert dialogue.receive_bytes(b"\0\0").commands == (Audio(b"\0\0"),)
+    assert dialogue.receive_text('{"type": "flush", "id": "f"}').commands == (Flush("f"),)
+    assert dialogue.receive_text('{"type": "finish"}').commands == (Finish(),)
+
+
+def test_what_comes_after_finish_is_ignored_and_said_once() -> None:
+    dialogue = streaming()
+    dialogue.receive_text('{"type": "finish"}')
+    error = error_of(dialogue.receive_bytes(b"\0\0"))
+    assert (error.code, error.fatal) == ("finished", False)
+    assert dialogue.receive_bytes(b"\0\0") == NOTHING
+    assert dialogue.receive_text('{"type": "flush", "id": "f"}') == NOTHING
+    assert dialogue.state is State.FINISHING
+
+
+def test_done_is_the_last_message_and_tells_the_length_of_the_audio() -> None:
+    dialogue = streaming()
+    dialogue.receive_text('{"type": "finish"}')
+    reaction = dialogue.take_update(Ended(heard_at=24_000))
+    assert reaction.messages == (messages.Done(0, 1_500),)
+    assert reaction.closing == Closing(CloseCode.NORMAL, "done")
+
+
+def test_events_of_the_engine_become_messages() -> None:
+    update = Progress((Partial(0, "hi", 2, (), 8_000),), decided_at=8_000, settled_at=0)
+    reaction = streaming().take_update(update)
+    assert reaction.messages == (messages.Partial(0, 0, "hi", 2, (), 500),)
+
+
+@pytest.mark.parametrize(
+    ("code", "close_code"),
+    [("internal", CloseCode.INTERNAL), ("invalid_sample", CloseCode.UNUSABLE_AUDIO)],
+)
+def test_a_failure_of_the_engine_is_told_by_its_code(code: str, close_code: CloseCode) -> None:
+    assert_refused(streaming().take_update(Failed(code, "why")), code, close_code)
+
+
+def test_the_backlog_is_the_audio_received_and_not_yet_decided() -> None:
+    dialogue = streaming()
+    for _ in range(64):
+        dialogue.receive_bytes(bytes(1_000))
+    dialogue.take_update(Progress((), decided_at=24_000, settled_at=0))
+    assert dialogue.backlog_s == 0.5
+
+
+def test_a_client_that_never_starts_is_told_how_long_was_waited() -> None:
+    error = assert_refused(new_dialogue().time_out(), "start_timeout", CloseCode.IDLE)
+    assert "10 s" in error.message
+
+
+def test_a_silent_client_is_told_how_to_stay() -> None:
+    error = assert_refused(streaming().time_out(), "idle_timeout", CloseCode.IDLE)
+    assert "send silence" in error.message
+
+
+def test_draining_finishes_the_stream_and_asks_to_reconnect() -> None:
+    dialogue = streaming()
+    assert dialogue.drain().commands == (Finish(),)
+    assert dialogue.receive_bytes(b"\0\0") == NOTHING
+    reaction = dialogue.take_update(Ended(heard_at=0))
+    assert reaction == Reaction(closing=Closing(CloseCode.RESTARTING, "restarting"))
+
+
+def test_a_stream_that_was_finishing_anyway_ends_as_usual_while_draining() -> None:
+    dialogue = streaming()
+    dialogue.receive_text('{"type": "finish"}')
+    assert dialogue.drain() == NOTHING
+    assert dialogue.take_update(Ended(heard_at=0)).closing == Closing(CloseCode.NORMAL, "done")
+
+
+def test_after_the_close_nothing_is_answered_any_more() -> None:
+    dialogue = new_dialogue()
+    dialogue.receive_bytes(b"\0\0")
+    assert dialogue.receive_text(start()) == NOTHING
+    assert dialogue.take_update(Opened()) == NOTHING
+    assert dialogue.drain() == NOTHING
