@@ -139,7 +139,7 @@ class Connection:
         for command in reaction.commands:
             self._send_command(command)
         try:
-            for message in reaction.messages:
+            for message in reaction.replies:
                 self._outbox.put(message)
         except OutboxFull:
             self._give_up()
@@ -154,7 +154,7 @@ class Connection:
         """The client doesn't read: what waits is dropped, and it is told so if it ever does."""
         reaction = self._dialogue.give_up_slow_reader()
         self._outbox.clear()
-        for message in reaction.messages:
+        for message in reaction.replies:
             self._outbox.put(message)
         self._closing = self._closing or reaction.closing
 

@@ -6,9 +6,9 @@
                                  |
                                  +-----drain-----> DRAINING --Ended--> CLOSED
 
-Every method takes what happened and returns a ``Reaction``: messages for the client, commands
+Every method takes what happened and returns a ``Reaction``: replies to the client, commands
 for the engine, and maybe how to close. Any fatal error leads to CLOSED from every state; there,
-whatever comes is ignored. The caller sends the messages in order, closes after them, and tells
+whatever comes is ignored. The caller sends the replies in order, closes after them, and tells
 the engine ``Close`` when the connection is gone.
 """
 
@@ -49,9 +49,9 @@ class Closing:
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """What to do now, in this order: commands, messages, close."""
+    """What to do now, in this order: commands, replies, close."""
 
-    messages: tuple[messages.ServerMessage, ...] = ()
+    replies: tuple[messages.ServerMessage, ...] = ()
     commands: tuple[mailbox.Command, ...] = ()
     closing: Closing | None = None
 
@@ -128,11 +128,11 @@ class Dialogue:
             return NOTHING
         match update:
             case mailbox.Opened():
-                return Reaction(messages=(self._ready(),))
+                return Reaction(replies=(self._ready(),))
             case mailbox.Progress():
                 assert self._translator is not None, "progress of a stream that was never opened"
                 self._decided_at = update.decided_at
-                return Reaction(messages=tuple(self._translator.translate(update)))
+                return Reaction(replies=tuple(self._translator.translate(update)))
             case mailbox.Ended(heard_at):
                 return self._end(heard_at)
             case mailbox.Failed(code, message):
@@ -220,7 +220,7 @@ class Dialogue:
             return NOTHING
         self._warned_finished = True
         message = f"{what} came after finish and is ignored"
-        return Reaction(messages=(messages.Error(UNNUMBERED, "finished", message, fatal=False),))
+        return Reaction(replies=(messages.Error(UNNUMBERED, "finished", message, fatal=False),))
 
     def _frame_too_large(self, length: int) -> Reaction:
         allowed = self._limits.max_frame_bytes
@@ -233,4 +233,4 @@ class Dialogue:
 
     def _close(self, closing: Closing, *last_words: messages.ServerMessage) -> Reaction:
         self._state = State.CLOSED
-        return Reaction(messages=last_words, closing=closing)
+        return Reaction(replies=last_words, closing=closing)

@@ -62,9 +62,7 @@ class Service:
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one admitted client until it is gone."""
         stream_id = secrets.token_hex(6)
-        connection = Connection(
-            websocket, stream_id, self.catalogue, self._scheduler, self.limits
-        )  # fmt: skip
+        connection = Connection(websocket, stream_id, self.catalogue, self._scheduler, self.limits)
         self._connections.add(connection)
         self._empty.clear()
         try:

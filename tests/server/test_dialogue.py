@@ -39,7 +39,7 @@ def streaming() -> Dialogue:
 
 
 def error_of(reaction: Reaction) -> messages.Error:
-    (message,) = reaction.messages
+    (message,) = reaction.replies
     assert isinstance(message, messages.Error)
     return message
 
@@ -60,7 +60,7 @@ def test_a_start_opens_a_stream_with_the_options_of_the_server() -> None:
 def test_ready_is_said_once_the_engine_has_opened_the_stream() -> None:
     dialogue = new_dialogue()
     dialogue.receive_text(start(commit="final", hop_ms=250))
-    (ready,) = dialogue.take_update(Opened()).messages
+    (ready,) = dialogue.take_update(Opened()).replies
     assert isinstance(ready, messages.Ready)
     assert (ready.session, ready.model, ready.resume_token) == ("s1", "scripted", None)
     assert (ready.options.commit, ready.options.hop_ms) == ("final", 250)
@@ -188,14 +188,14 @@ def test_done_is_the_last_message_and_tells_the_length_of_the_audio() -> None:
     dialogue = streaming()
     dialogue.receive_text('{"type": "finish"}')
     reaction = dialogue.take_update(Ended(heard_at=24_000))
-    assert reaction.messages == (messages.Done(0, 1_500),)
+    assert reaction.replies == (messages.Done(0, 1_500),)
     assert reaction.closing == Closing(CloseCode.NORMAL, "done")
 
 
 def test_events_of_the_engine_become_messages() -> None:
     update = Progress((Partial(0, "hi", 2, (), 8_000),), decided_at=8_000, settled_at=0)
     reaction = streaming().take_update(update)
-    assert reaction.messages == (messages.Partial(0, 0, "hi", 2, (), 500),)
+    assert reaction.replies == (messages.Partial(0, 0, "hi", 2, (), 500),)
 
 
 @pytest.mark.parametrize(
