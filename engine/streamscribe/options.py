@@ -43,7 +43,7 @@ class SessionOptions:
     """Silence that is worth a look at the text, with the segment left open (soft pause)."""
     min_speech_ms: int = 90
     """Uninterrupted speech that opens a segment."""
-    pre_roll_ms: int = 500
+    pre_roll_ms: int = 1_000
     """Audio from before the first voiced frame that belongs to the segment."""
     window_ms: int = 15_000
     """Most audio that one decoding step looks at."""

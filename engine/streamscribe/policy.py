@@ -1,8 +1,8 @@
 """The seq2seq policy: which audio to decode next, from which text, and what may be promised.
 
 While somebody talks, the window from some mark to now is decoded once per hop, with the settled
-text forced and the last hypothesis as draft. What two consecutive hypotheses agree on is
-committed (``stability.py``). At a soft pause the text is looked at once more, in the full window;
+text forced and the last hypothesis as draft. What consecutive hypotheses agree on is committed
+(``stability.py``). At a soft pause the text is looked at once more, in the full window;
 if the pause becomes the endpoint, that look *is* the final, and nothing is left to compute.
 
 Where somebody talks on without a pause until the window is full, the audio is cut at the quietest
@@ -18,7 +18,6 @@ from streamscribe.events import Event, Partial
 from streamscribe.events import Final as FinalEvent
 from streamscribe.model import StepKind, StepResult, TokenTable
 from streamscribe.options import Commit, SessionOptions
-from streamscribe.stability import agreed_len
 from streamscribe.timeline import ms_to_len
 from streamscribe.transcript import Transcript
 from streamscribe.words import Span, Spelled, estimate_times, join, spell
@@ -98,7 +97,8 @@ class Seq2SeqPolicy:
 
     def oldest_needed_at(self, at: int) -> int:
         """Audio before this position will not be looked at while a segment is open."""
-        return min(self._transcript.window_mark(at, self._window_len).at, at)
+        # A cut may look at audio that ends up to a hop earlier, from an earlier mark.
+        return min(self._transcript.window_mark(at - self._hop_len, self._window_len).at, at)
 
     def context_needed_at(self, silent_until_at: int) -> int:
         """The same while none is open, and none can begin before ``silent_until_at``."""
@@ -138,17 +138,16 @@ class Seq2SeqPolicy:
     def done(self, look: Look, result: StepResult, voiced: list[Span]) -> list[Event]:
         """Take the result of ``look``; gives the partial that it makes, if anything is new."""
         transcript = self._transcript
-        previous = transcript.hypothesis
         settled = transcript.tokens[transcript.segment_index : transcript.fixed]
         kept_len = guards.loop_start((*settled, *result.tokens)) - len(settled)
         current = result.tokens[: max(0, kept_len)]
         transcript.replace_hypothesis(current, result.log_probs[: len(current)])
         if look.purpose is Purpose.FINAL:
             return []
-        agreed = transcript.fixed + agreed_len(previous, current, self._table)
-        transcript.promote_pauses(agreed)
+        stable = transcript.stable_index()
+        transcript.promote_pauses(stable)
         if self._append:
-            transcript.settle(agreed)
+            transcript.settle(stable)
         if look.purpose is Purpose.PAUSE:
             transcript.note_pause(look.end_at)
         if look.purpose is Purpose.CUT:
@@ -184,7 +183,7 @@ class Seq2SeqPolicy:
             start_at=mark.at,
             end_at=end_at,
             forced=tuple(transcript.tokens[mark.index : transcript.fixed]),
-            draft=transcript.hypothesis,
+            draft=transcript.hypothesis if purpose is Purpose.PARTIAL else (),
             max_new_tokens=max(guards.SHORTEST_CAP, cap - (transcript.fixed - mark.index)),
         )
 

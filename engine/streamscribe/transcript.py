@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from streamscribe.model import TokenTable
-from streamscribe.stability import starts_word
+from streamscribe.stability import ages_of, stable_len, starts_word
 from streamscribe.words import without_end_punctuation
 
 
@@ -45,6 +45,7 @@ class Transcript:
     def __init__(self, table: TokenTable) -> None:
         self.tokens: list[int] = []
         self.log_probs: list[float] = []
+        self.ages: list[int] = []  # looks in a row that showed the token in its place
         self.marks: list[Mark] = []
         self.segment_index = 0
         self.fixed = 0
@@ -69,8 +70,17 @@ class Transcript:
 
     def replace_hypothesis(self, tokens: Sequence[int], log_probs: Sequence[float]) -> None:
         """What follows the settled tokens is ``tokens``, as far as is known now."""
+        ages = ages_of(self.hypothesis, self.ages[self.fixed :], tokens)
         self.tokens[self.fixed :] = tokens
         self.log_probs[self.fixed :] = log_probs
+        self.ages[self.fixed :] = ages
+
+    def stable_index(self) -> int:
+        """Where the text ends that may be committed now; at least ``fixed``."""
+        rest = slice(self.fixed, None)
+        return self.fixed + stable_len(
+            self.tokens[rest], self.log_probs[rest], self.ages[rest], self._table
+        )
 
     def settle(self, index: int) -> None:
         """The tokens before ``index`` will not change."""
@@ -101,7 +111,7 @@ class Transcript:
     def mark_here(self, at: int) -> None:
         """All of the text, but for punctuation at its end, was spoken before ``at``: settle it."""
         length = max(self.fixed, without_end_punctuation(self.tokens, self._table))
-        del self.tokens[length:], self.log_probs[length:]
+        del self.tokens[length:], self.log_probs[length:], self.ages[length:]
         self.fixed = length
         self.marks.append(Mark(at, length))
         self._pauses = []
@@ -120,7 +130,7 @@ class Transcript:
         """Drop the marks before ``at``, but for the newest, and the text that only they need."""
         keep = [mark for mark in self.marks[:-1] if mark.at >= at] + self.marks[-1:]
         cut = min([self.segment_index, self.fixed, *(mark.index for mark in keep)])
-        del self.tokens[:cut], self.log_probs[:cut]
+        del self.tokens[:cut], self.log_probs[:cut], self.ages[:cut]
         self.marks = [Mark(mark.at, mark.index - cut) for mark in keep]
         self.segment_index -= cut
         self.fixed -= cut
