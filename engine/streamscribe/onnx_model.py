@@ -4,7 +4,6 @@ The encoder takes raw samples; the merged decoder holds two branches, one that s
 and computes the cross-attention's keys and values, one that continues it from the cache.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import onnxruntime as ort
 
 from streamscribe.bundle import Bundle, DecoderShape
 from streamscribe.errors import BrokenModel
+from streamscribe.machine import usable_cores
 from streamscribe.model import Samples, Step, StepResult, TokenTable
 from streamscribe.model_files import Role
 from streamscribe.seq2seq import GreedySearch, Logits
@@ -48,13 +48,13 @@ class MoonshineModel:
         self._bos = bundle.tokens.bos
         self._eos = bundle.tokens.eos
         self._shortest_len = bundle.front_end.receptive_field_len
-        self._tokens = ByteTokenTable.read(
-            bundle.file(Role.TOKENIZER), expected_tokens=bundle.tokens.vocabulary_size
-        )
-        threads = threads or min(4, len(os.sched_getaffinity(0)))
+        self._tokens = ByteTokenTable.read(bundle.file(Role.TOKENIZER))
+        threads = threads or min(4, usable_cores())
         self._encoder = _open(bundle.file(Role.ENCODER), threads)
         self._decoder = _open(bundle.file(Role.DECODER), threads)
         self._branches = _Branches(self._decoder, bundle.decoder)
+        # Some exports take a mask of the audio, some don't; one stream per call needs none.
+        self._encoder_masked = "attention_mask" in _input_names(self._encoder)
 
     @property
     def tokens(self) -> TokenTable:
@@ -77,19 +77,17 @@ class MoonshineModel:
     def _run_one(self, step: Step) -> StepResult:
         if len(step.samples) < self._shortest_len:
             return StepResult(tokens=(), log_probs=(), ended=True)
-        decoder = _MoonshineDecoder(
-            self._decoder, self._branches, self._encode(step.samples), len(step.samples)
-        )
+        audio = {"encoder_hidden_states": self._encode(step.samples)}
+        if self._branches.masked:
+            audio["encoder_attention_mask"] = _all_of(step.samples)
+        decoder = _MoonshineDecoder(self._decoder, self._branches, audio, len(self._tokens))
         return GreedySearch(decoder, bos=self._bos, eos=self._eos).decode(step)
 
     def _encode(self, samples: Samples) -> Tensor:
-        (hidden,) = self._encoder.run(
-            None,
-            {
-                "input_values": samples[np.newaxis],
-                "attention_mask": np.ones((1, len(samples)), dtype=np.int64),
-            },
-        )
+        inputs: dict[str, Array] = {"input_values": samples[np.newaxis]}
+        if self._encoder_masked:
+            inputs["attention_mask"] = _all_of(samples)
+        (hidden,) = self._encoder.run(None, inputs)
         return np.asarray(hidden, dtype=np.float32)
 
 
@@ -101,7 +99,8 @@ class _Branches:
         self.decoder = [f"{layer}.decoder.{part}" for layer in layers for part in ("key", "value")]
         self.encoder = [f"{layer}.encoder.{part}" for layer in layers for part in ("key", "value")]
         expected = {f"past_key_values.{name}" for name in (*self.decoder, *self.encoder)}
-        got = {i.name for i in session.get_inputs() if i.name.startswith("past_key_values.")}
+        inputs = _input_names(session)
+        got = {name for name in inputs if name.startswith("past_key_values.")}
         if got != expected:
             raise BrokenModel(
                 f"the decoder's graph has {len(got)} cache inputs; the bundle states"
@@ -109,6 +108,7 @@ class _Branches:
             )
         nothing = np.zeros((1, shape.heads, 0, shape.head_dim), dtype=np.float32)
         self.empty = {name: nothing for name in sorted(expected)}
+        self.masked = "encoder_attention_mask" in inputs
 
 
 class _MoonshineDecoder:
@@ -118,15 +118,13 @@ class _MoonshineDecoder:
         self,
         session: ort.InferenceSession,
         branches: _Branches,
-        hidden: Tensor,
-        sample_len: int,
+        audio: dict[str, Array],
+        vocabulary_size: int,
     ) -> None:
         self._session = session
         self._branches = branches
-        self._audio: dict[str, Array] = {
-            "encoder_hidden_states": hidden,
-            "encoder_attention_mask": np.ones((1, sample_len), dtype=np.int64),
-        }
+        self._audio = audio
+        self._vocabulary_size = vocabulary_size  # logits may be wider than there are tokens
 
     def start(self, tokens: tuple[int, ...]) -> tuple[Logits, MoonshineCache]:
         names = self._branches
@@ -135,7 +133,7 @@ class _MoonshineDecoder:
             {**self._inputs(tokens, continues=False), **names.empty},
         )
         kinds = len(names.decoder)
-        return logits[0], MoonshineCache(
+        return logits[0, :, : self._vocabulary_size], MoonshineCache(
             decoder=dict(zip(names.decoder, cache[:kinds], strict=True)),
             encoder={
                 f"past_key_values.{name}": value
@@ -152,7 +150,7 @@ class _MoonshineDecoder:
             {**self._inputs(tokens, continues=True), **past, **cache.encoder},
         )
         decoder = dict(zip(self._branches.decoder, grown, strict=True))
-        return logits[0], MoonshineCache(decoder=decoder, encoder=cache.encoder)
+        return logits[0, :, : self._vocabulary_size], MoonshineCache(decoder, cache.encoder)
 
     def roll_back(self, cache: MoonshineCache, length: int) -> MoonshineCache:
         kept = {
@@ -167,6 +165,15 @@ class _MoonshineDecoder:
             "use_cache_branch": np.asarray([continues]),
             **self._audio,
         }
+
+
+def _all_of(samples: Samples) -> Array:
+    """A mask that hides nothing, (1, len(samples))."""
+    return np.ones((1, len(samples)), dtype=np.int64)
+
+
+def _input_names(session: ort.InferenceSession) -> set[str]:
+    return {graph_input.name for graph_input in session.get_inputs()}
 
 
 def _open(path: Path, threads: int) -> ort.InferenceSession:

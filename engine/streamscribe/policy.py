@@ -2,8 +2,9 @@
 
 While somebody talks, the window from some mark to now is decoded once per hop, with the settled
 text forced and the last hypothesis as draft. What consecutive hypotheses agree on is committed
-(``stability.py``). At a soft pause the text is looked at once more, in the full window;
-if the pause becomes the endpoint, that look *is* the final, and nothing is left to compute.
+(``stability.py``). At a soft pause the text is looked at once more. Shortly before the silence is
+long enough to close the segment, the final is decoded in the full window; if nobody speaks, it is
+ready when the segment closes, and nothing is left to compute.
 
 Where somebody talks on without a pause until the window is full, the audio is cut at the quietest
 point of the newest hop, and the hypothesis for what lies before is settled whole.
@@ -14,7 +15,7 @@ from enum import Enum, auto
 from typing import Final
 
 from streamscribe import guards
-from streamscribe.events import Event, Partial
+from streamscribe.events import Event, Partial, Rule
 from streamscribe.events import Final as FinalEvent
 from streamscribe.model import StepKind, StepResult, TokenTable
 from streamscribe.options import Commit, SessionOptions
@@ -36,9 +37,15 @@ class Purpose(Enum):
     """What a look at the audio is for."""
 
     PARTIAL = auto()  # a hop has gone by
-    PAUSE = auto()  # a soft pause: maybe the final
+    PAUSE = auto()  # a soft pause
+    AHEAD = auto()  # the silence is about to close the segment: the final, unless somebody talks
     CUT = auto()  # the window is full: settle what lies before ``end_at``
     FINAL = auto()  # the segment is closed
+
+
+_DRAFTED: Final = frozenset({Purpose.PARTIAL, Purpose.PAUSE})
+"""Looks that verify the last hypothesis. What becomes final is decoded step by step: with the
+default model's files a draft that is nearly right tends to be confirmed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,7 @@ class Seq2SeqPolicy:
         self._table = table
         self._max_tokens_per_s = max_tokens_per_s
         self._transcript = Transcript(table)
+        self._transcript.begin_segment(0)  # what leads to the first words is context too
         self._segment = -1
         self._start_at = 0
         self._onset_at = 0
@@ -78,7 +86,7 @@ class Seq2SeqPolicy:
         self._next_look_at = 0
         self._seen_at: list[int] = []  # per word of the segment: the look that first showed it
         self._shown: tuple[str, int] = ("", 0)
-        self._answered_at = -1  # the newest soft pause that was looked at, by where it began
+        self._answered_at = -1  # where the silence began for which the final is known
 
     def open(self, segment: int, start_at: int, onset_at: int) -> None:
         """A segment begins."""
@@ -116,10 +124,14 @@ class Seq2SeqPolicy:
             return None
         return self._look(Purpose.PARTIAL, at, min(PARTIAL_WINDOW_LEN, self._window_len))
 
-    def look_at_pause(self, at: int, voiced_until_at: int) -> Look:
-        """The look at a soft pause that began at ``voiced_until_at``."""
+    def look_at_pause(self, at: int) -> Look:
+        """The look at a soft pause."""
+        return self._look(Purpose.PAUSE, at, min(PARTIAL_WINDOW_LEN, self._window_len))
+
+    def look_ahead(self, at: int, voiced_until_at: int) -> Look:
+        """The look shortly before the silence from ``voiced_until_at`` on ends the segment."""
         self._answered_at = voiced_until_at
-        return self._look(Purpose.PAUSE, at, self._window_len)
+        return self._look(Purpose.AHEAD, at, self._window_len)
 
     def must_cut(self, at: int) -> bool:
         """Whether the audio since the newest mark leaves no room for another hop."""
@@ -129,9 +141,9 @@ class Seq2SeqPolicy:
         """The look that settles what lies before ``cut_at``."""
         return self._look(Purpose.CUT, cut_at, self._window_len)
 
-    def look_at_end(self, end_at: int, voiced_until_at: int) -> Look | None:
-        """The look that the final needs; None if the soft pause's look has answered already."""
-        if self._answered_at == voiced_until_at:
+    def look_at_end(self, rule: Rule, end_at: int, voiced_until_at: int) -> Look | None:
+        """The look that the final needs; None if the look ahead has answered already."""
+        if rule is Rule.SILENCE and self._answered_at == voiced_until_at:
             return None
         return self._look(Purpose.FINAL, end_at, self._window_len)
 
@@ -183,7 +195,7 @@ class Seq2SeqPolicy:
             start_at=mark.at,
             end_at=end_at,
             forced=tuple(transcript.tokens[mark.index : transcript.fixed]),
-            draft=transcript.hypothesis if purpose is Purpose.PARTIAL else (),
+            draft=transcript.hypothesis if purpose in _DRAFTED else (),
             max_new_tokens=max(guards.SHORTEST_CAP, cap - (transcript.fixed - mark.index)),
         )
 

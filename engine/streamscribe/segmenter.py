@@ -14,13 +14,17 @@ names its line.
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from streamscribe.events import Rule
 from streamscribe.options import SessionOptions
 from streamscribe.timeline import ms_to_len
 from streamscribe.vad import GateState, SpeechGate
 from streamscribe.words import Span
+
+
+AHEAD_LEN: Final = ms_to_len(200)
+"""How long before the endpoint its final is decoded: about what that takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,12 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """Nothing was said from ``voiced_until_at`` on for the length of a soft pause."""
+    """Nothing was said for the length of a soft pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The silence that began at ``voiced_until_at`` is about to close the segment."""
 
     voiced_until_at: int
 
@@ -62,7 +71,7 @@ class Closed:
     rule: Rule
 
 
-Turn: TypeAlias = Opened | Paused | Closed
+Turn: TypeAlias = Opened | Paused | Ending | Closed
 
 
 class Segmenter:
@@ -75,7 +84,9 @@ class Segmenter:
         self._gate = SpeechGate(min_speech_len=ms_to_len(options.min_speech_ms))
         self._closed_at = 0  # where the newest segment ended: no later one may begin before it
         self._start_at: int | None = None
+        self._ending_len = max(self._soft_pause_len, self._rules[0].silence_len - AHEAD_LEN)
         self._paused = False
+        self._ending = False
         self._voiced: list[Span] = []
 
     @property
@@ -117,10 +128,7 @@ class Segmenter:
             for rule in self._rules:
                 if silence_len >= rule.silence_len and at - self._start_at >= rule.segment_len:
                     return Closed(rule.rule)
-        if silence_len >= self._soft_pause_len and not self._paused:
-            self._paused = True
-            return Paused(self._gate.voiced_until_at)
-        return None
+        return self._notice_silence(silence_len)
 
     def close(self, end_at: int, heard_at: int) -> None:
         """The open segment ends at ``end_at``, decided at ``heard_at``, the newest position."""
@@ -129,12 +137,21 @@ class Segmenter:
         self._closed_at = end_at
         self._start_at = None
 
+    def _notice_silence(self, silence_len: int) -> Turn | None:
+        if silence_len >= self._ending_len and not self._ending:
+            self._paused = self._ending = True
+            return Ending(self._gate.voiced_until_at)
+        if silence_len >= self._soft_pause_len and not self._paused:
+            self._paused = True
+            return Paused()
+        return None
+
     def _try_to_open(self) -> Opened | None:
         onset_at = self._gate.onset_at
         if onset_at is None:
             return None
         self._start_at = max(self._closed_at, onset_at - self._pre_roll_len)
-        self._paused = False
+        self._paused = self._ending = False
         self._voiced = [Span(onset_at, self._gate.voiced_until_at)]
         return Opened(self._start_at, onset_at)
 
@@ -149,4 +166,4 @@ class Segmenter:
                 self._voiced.append(Span(resumed_at, until_at))
             else:
                 self._voiced[-1] = Span(newest.start_at, until_at)
-        self._paused = False
+        self._paused = self._ending = False

@@ -24,7 +24,7 @@ from streamscribe.events import Endpoint, Event, Flushed, Rule, SpeechStarted
 from streamscribe.model import Samples, Step, StepResult, TokenTable
 from streamscribe.options import SessionOptions
 from streamscribe.policy import Look, Seq2SeqPolicy
-from streamscribe.segmenter import Closed, Opened, Paused, Segmenter
+from streamscribe.segmenter import Closed, Ending, Opened, Paused, Segmenter
 from streamscribe.timeline import Timeline, ms_to_len
 from streamscribe.vad import Vad
 
@@ -56,7 +56,7 @@ class Session:
         self._settled_at = 0
         self._segment = -1
         self._stops: deque[_Stop] = deque()
-        self._closing: tuple[Rule, int] | None = None  # a final is due: its rule and end
+        self._closing_at: int | None = None  # a final is due: where the segment ends
         self._look: Look | None = None
         self._in_flight = False
         self._eof = False
@@ -128,7 +128,7 @@ class Session:
         self._in_flight = False
         look, self._look = self._look, None
         self._events += self._policy.done(look, result, self._segmenter.voiced)
-        if self._closing is not None:
+        if self._closing_at is not None:
             self._finish_segment()
 
     def take_events(self) -> list[Event]:
@@ -161,8 +161,10 @@ class Session:
                 self._segment += 1
                 self._events.append(SpeechStarted(self._segment, start_at))
                 self._policy.open(self._segment, start_at, onset_at)
-            case Paused(voiced_until_at=voiced_until_at):
-                self._look = self._policy.look_at_pause(end_at, voiced_until_at)
+            case Paused():
+                self._look = self._policy.look_at_pause(end_at)
+            case Ending(voiced_until_at=voiced_until_at):
+                self._look = self._policy.look_ahead(end_at, voiced_until_at)
             case Closed(rule=rule):
                 at = self._quietest_at(end_at) if rule is Rule.MAX_LENGTH else end_at
                 self._close(rule, at)
@@ -189,15 +191,14 @@ class Session:
 
     def _close(self, rule: Rule, end_at: int) -> None:
         self._events.append(Endpoint(self._segment, rule, end_at))
-        self._closing = (rule, end_at)
-        self._look = self._policy.look_at_end(end_at, self._segmenter.voiced_until_at)
+        self._closing_at = end_at
+        self._look = self._policy.look_at_end(rule, end_at, self._segmenter.voiced_until_at)
         if self._look is None:
             self._finish_segment()
 
     def _finish_segment(self) -> None:
-        assert self._closing is not None
-        _, end_at = self._closing
-        self._closing = None
+        assert self._closing_at is not None
+        end_at, self._closing_at = self._closing_at, None
         self._events.append(self._policy.close(end_at, self._segmenter.voiced))
         self._segmenter.close(end_at, max(end_at, self._decided_at))
         self._settled_at = end_at

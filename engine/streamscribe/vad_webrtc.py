@@ -1,8 +1,8 @@
 """The WebRTC detector: Gaussian mixtures over six bands; a yes or no for each frame.
 
-Costs 0.3 ms a second of audio. It hears any strong sound as speech: at mode 2 it misses next to
-none, but calls most steady noise and music voiced too; ``loudness.py`` takes half of that back. Of its frame lengths (10, 20 and 30 ms)
-the longest is used, which flickers least and costs least.
+It hears any strong sound as speech: at mode 2 it misses next to none, but calls most steady noise
+and music voiced too; ``loudness.py`` takes half of that back. Of its frame lengths (10, 20 and
+30 ms) the longest is used, which flickers least and costs least: 0.3 ms a second of audio.
 """
 
 from typing import Final
@@ -23,7 +23,7 @@ _SETTLING_FRAMES: Final = 4
 
 
 class WebRtcVad:
-    """A ``Vad`` whose probability is 0.0 or 1.0. Raises ``OptionError`` for an unknown mode.
+    """A ``Vad`` whose probability is 0, 0.4 or 1. Raises ``OptionError`` for an unknown mode.
 
     The first four frames that are not digital silence count as unvoiced, or every stream would
     open with a segment of noise; pre-roll gives speech its beginning back.
@@ -42,10 +42,10 @@ class WebRtcVad:
         return ms_to_len(30)
 
     def speech_probability(self, frame: Samples) -> float:
-        """1.0 if ``frame``, (480,), holds speech, else 0.0."""
+        """1.0 if ``frame``, (480,), holds speech, 0.4 if it may go on in it, else 0.0."""
         voiced = self._detector.is_speech(to_int16(frame).tobytes(), SAMPLE_RATE)
-        voiced = self._loudness.is_speech(frame, voiced)
+        probability = self._loudness.speech_probability(frame, voiced)
         if self._unsettled_frames and frame.any():
             self._unsettled_frames -= 1
             return 0.0
-        return float(voiced)
+        return probability
