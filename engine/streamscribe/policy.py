@@ -58,6 +58,8 @@ class Look:
     forced: tuple[int, ...]
     draft: tuple[int, ...]
     max_new_tokens: int
+    promised: tuple[int, ...] = ()
+    """Committed tokens that the result should begin with, though they are not forced."""
 
     @property
     def kind(self) -> StepKind:
@@ -86,6 +88,7 @@ class Seq2SeqPolicy:
         self._next_look_at = 0
         self._seen_at: list[int] = []  # per word of the segment: the look that first showed it
         self._shown: tuple[str, int] = ("", 0)
+        self._again: Look | None = None  # a look that broke a promise, with all promises forced
         self._answered_at = -1  # where the silence began for which the final is known
 
     def open(self, segment: int, start_at: int, onset_at: int) -> None:
@@ -150,10 +153,14 @@ class Seq2SeqPolicy:
     def done(self, look: Look, result: StepResult, voiced: list[Span]) -> list[Event]:
         """Take the result of ``look``; gives the partial that it makes, if anything is new."""
         transcript = self._transcript
+        promised_len = len(look.promised)
+        if result.tokens[:promised_len] != look.promised:
+            self._again = self._look(look.purpose, look.end_at, self._window_len, keep=True)
+            return []
         settled = transcript.tokens[transcript.segment_index : transcript.fixed]
-        kept_len = guards.loop_start((*settled, *result.tokens)) - len(settled)
-        current = result.tokens[: max(0, kept_len)]
-        transcript.replace_hypothesis(current, result.log_probs[: len(current)])
+        tokens, log_probs = result.tokens[promised_len:], result.log_probs[promised_len:]
+        kept_len = max(0, guards.loop_start((*settled, *tokens)) - len(settled))
+        transcript.replace_hypothesis(tokens[:kept_len], log_probs[:kept_len])
         if look.purpose is Purpose.FINAL:
             return []
         stable = transcript.stable_index()
@@ -165,6 +172,11 @@ class Seq2SeqPolicy:
         if look.purpose is Purpose.CUT:
             transcript.mark_here(look.end_at)
         return self._show(look.end_at, voiced) if self._partials else []
+
+    def look_again(self) -> Look | None:
+        """The look that has to follow the one that was done."""
+        again, self._again = self._again, None
+        return again
 
     def close(self, end_at: int, voiced: list[Span]) -> FinalEvent:
         """The segment ends at ``end_at``; every look has been answered."""
@@ -183,20 +195,30 @@ class Seq2SeqPolicy:
             end_at=end_at,
         )
 
-    def _look(self, purpose: Purpose, end_at: int, limit_len: int) -> Look:
+    def _look(self, purpose: Purpose, end_at: int, limit_len: int, *, keep: bool = False) -> Look:
+        """A look from the earliest mark within the limit.
+
+        What becomes final is decoded freely first, given earlier segments only; nearly always it
+        begins with what was promised. With ``keep``, the promises are forced.
+        """
         transcript = self._transcript
         mark = transcript.window_mark(end_at, limit_len)
         transcript.settle(max(transcript.fixed, mark.index))
         transcript.forget_before(end_at - self._window_len)
         mark = transcript.window_mark(end_at, limit_len)
+        drafted = purpose in _DRAFTED
+        forced_until = transcript.fixed
+        if not drafted and not keep:
+            forced_until = max(mark.index, transcript.segment_index)
         cap = guards.token_cap(end_at - mark.at, self._max_tokens_per_s)
         return Look(
             purpose=purpose,
             start_at=mark.at,
             end_at=end_at,
-            forced=tuple(transcript.tokens[mark.index : transcript.fixed]),
-            draft=transcript.hypothesis if purpose in _DRAFTED else (),
-            max_new_tokens=max(guards.SHORTEST_CAP, cap - (transcript.fixed - mark.index)),
+            forced=tuple(transcript.tokens[mark.index : forced_until]),
+            draft=transcript.hypothesis if drafted else (),
+            max_new_tokens=max(guards.SHORTEST_CAP, cap - (forced_until - mark.index)),
+            promised=tuple(transcript.tokens[forced_until : transcript.fixed]),
         )
 
     def _words(self, end: int) -> list[Spelled]:

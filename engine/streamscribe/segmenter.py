@@ -22,8 +22,7 @@ from streamscribe.timeline import ms_to_len
 from streamscribe.vad import GateState, SpeechGate
 from streamscribe.words import Span
 
-
-AHEAD_LEN: Final = ms_to_len(200)
+AHEAD_LEN: Final = ms_to_len(300)
 """How long before the endpoint its final is decoded: about what that takes."""
 
 
@@ -130,12 +129,18 @@ class Segmenter:
                     return Closed(rule.rule)
         return self._notice_silence(silence_len)
 
-    def close(self, end_at: int, heard_at: int) -> None:
-        """The open segment ends at ``end_at``, decided at ``heard_at``, the newest position."""
+    def close(self, end_at: int, heard_at: int) -> Opened | None:
+        """The open segment ends at ``end_at``, decided at ``heard_at``, the newest position.
+
+        If somebody spoke in between, the next one opens at once.
+        """
         assert self.is_open and end_at <= heard_at
-        self._gate.segment_closed(heard_at)
         self._closed_at = end_at
+        if self._gate.voiced_until_at > end_at:
+            return self._open(end_at, end_at)
+        self._gate.segment_closed(heard_at)
         self._start_at = None
+        return None
 
     def _notice_silence(self, silence_len: int) -> Turn | None:
         if silence_len >= self._ending_len and not self._ending:
@@ -150,10 +155,13 @@ class Segmenter:
         onset_at = self._gate.onset_at
         if onset_at is None:
             return None
-        self._start_at = max(self._closed_at, onset_at - self._pre_roll_len)
+        return self._open(max(self._closed_at, onset_at - self._pre_roll_len), onset_at)
+
+    def _open(self, start_at: int, onset_at: int) -> Opened:
+        self._start_at = start_at
         self._paused = self._ending = False
         self._voiced = [Span(onset_at, self._gate.voiced_until_at)]
-        return Opened(self._start_at, onset_at)
+        return Opened(start_at, onset_at)
 
     def _note_voice(self) -> None:
         until_at = self._gate.voiced_until_at

@@ -128,7 +128,8 @@ class Session:
         self._in_flight = False
         look, self._look = self._look, None
         self._events += self._policy.done(look, result, self._segmenter.voiced)
-        if self._closing_at is not None:
+        self._look = self._policy.look_again()
+        if self._look is None and self._closing_at is not None:
             self._finish_segment()
 
     def take_events(self) -> list[Event]:
@@ -157,10 +158,8 @@ class Session:
         turn = self._segmenter.receive(probability, start_at, self._vad.frame_len)
         self._decided_at = end_at
         match turn:
-            case Opened(start_at=start_at, onset_at=onset_at):
-                self._segment += 1
-                self._events.append(SpeechStarted(self._segment, start_at))
-                self._policy.open(self._segment, start_at, onset_at)
+            case Opened():
+                self._open(turn)
             case Paused():
                 self._look = self._policy.look_at_pause(end_at)
             case Ending(voiced_until_at=voiced_until_at):
@@ -170,6 +169,11 @@ class Session:
                 self._close(rule, at)
             case None if self._segmenter.is_talking:
                 self._look = self._due_look(end_at)
+
+    def _open(self, opened: Opened) -> None:
+        self._segment += 1
+        self._events.append(SpeechStarted(self._segment, opened.start_at))
+        self._policy.open(self._segment, opened.start_at, opened.onset_at)
 
     def _due_look(self, at: int) -> Look | None:
         if self._policy.must_cut(at):
@@ -200,8 +204,10 @@ class Session:
         assert self._closing_at is not None
         end_at, self._closing_at = self._closing_at, None
         self._events.append(self._policy.close(end_at, self._segmenter.voiced))
-        self._segmenter.close(end_at, max(end_at, self._decided_at))
         self._settled_at = end_at
+        opened = self._segmenter.close(end_at, max(end_at, self._decided_at))
+        if opened is not None:
+            self._open(opened)
 
     def _quietest_at(self, at: int) -> int:
         """The middle of the quietest stretch of the newest hop; ``at`` if no search is possible."""
