@@ -10,8 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from fakes_server import SPEECH, ScriptedRecognizer, catalogue_of
 from starlette.applications import Starlette
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from fakes_server import SPEECH, ScriptedRecognizer, catalogue_of
 from streamscribe_protocol.messages import (
     AudioFormat,
     Error,
@@ -26,8 +29,6 @@ from streamscribe_server.app import make_app
 from streamscribe_server.limits import Limits
 from streamscribe_server.service import Service
 from streamscribe_server.uvicorn_server import DrainingServer, bind
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
 
 START = Start(audio=AudioFormat("pcm_s16le", 16_000, 1))
 FLOAT32 = Start(audio=AudioFormat("pcm_f32le", 16_000, 1))

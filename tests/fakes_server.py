@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from streamscribe.events import Endpoint, Event, Final, Flushed, Partial, Rule, SpeechStarted
 from streamscribe.ingest import AudioFormat
 from streamscribe.model import Samples, Step, StepKind, StepResult

@@ -5,6 +5,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+from websockets.sync.server import Server, ServerConnection, serve
+
 from streamscribe_protocol.messages import (
     Done,
     EffectiveOptions,
@@ -16,9 +20,6 @@ from streamscribe_protocol.messages import (
     decode_client_message,
     encode,
 )
-from websockets.datastructures import Headers
-from websockets.http11 import Request, Response
-from websockets.sync.server import Server, ServerConnection, serve
 
 Script = Callable[[ServerConnection], None]
 

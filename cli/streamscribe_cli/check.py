@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
+
 from streamscribe.bundle import Bundle
 from streamscribe.errors import StreamscribeError
 from streamscribe.machine import describe_machine, execution_providers
 from streamscribe.store import DEFAULT_MODEL, defect, find_bundle
 from streamscribe.version import __version__
-
 from streamscribe_cli.models import models_dir_option
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+
 from streamscribe.bundle import Bundle, Wheel
 from streamscribe.errors import BrokenModel, BundleError, ModelMissing
 from streamscribe.model_files import Role

@@ -20,6 +20,7 @@ from streamscribe.events import Final as FinalEvent
 from streamscribe.model import StepKind, StepResult, TokenTable
 from streamscribe.options import Commit, SessionOptions
 from streamscribe.timeline import ms_to_len
+from streamscribe.tokens import decode
 from streamscribe.transcript import Transcript
 from streamscribe.words import Span, Spelled, estimate_times, join, spell
 
@@ -181,7 +182,7 @@ class Seq2SeqPolicy:
     def close(self, end_at: int, voiced: list[Span]) -> FinalEvent:
         """The segment ends at ``end_at``; every look has been answered."""
         transcript = self._transcript
-        if not guards.likely(transcript.log_probs[transcript.fixed :]):
+        if not self._believable(voiced):
             transcript.replace_hypothesis((), ())
         transcript.settle(len(transcript.tokens))
         words = self._words(len(transcript.tokens))
@@ -221,6 +222,18 @@ class Seq2SeqPolicy:
             promised=tuple(transcript.tokens[forced_until : transcript.fixed]),
         )
 
+    def _believable(self, voiced: list[Span]) -> bool:
+        """Whether the hypothesis may be shown: what the guards say of it."""
+        transcript = self._transcript
+        hypothesis = transcript.hypothesis
+        begins = transcript.fixed == transcript.segment_index
+        voiced_len = sum(span.end_at - span.start_at for span in voiced)
+        return (
+            guards.likely(transcript.log_probs[transcript.fixed :], begins=begins)
+            and guards.speakable(len(transcript.tokens) - transcript.segment_index, voiced_len)
+            and guards.is_speech(decode(hypothesis, self._table, ended=False))
+        )
+
     def _words(self, end: int) -> list[Spelled]:
         transcript = self._transcript
         part = slice(transcript.segment_index, end)
@@ -232,8 +245,8 @@ class Seq2SeqPolicy:
 
     def _show(self, at: int, voiced: list[Span]) -> list[Event]:
         transcript = self._transcript
-        hypothesis_likely = guards.likely(transcript.log_probs[transcript.fixed :])
-        words = self._words(len(transcript.tokens) if hypothesis_likely else transcript.fixed)
+        shown = len(transcript.tokens) if self._believable(voiced) else transcript.fixed
+        words = self._words(shown)
         self._see(words, min(at, voiced[-1].end_at))
         text = join(words)
         committed = len(join(self._words(transcript.fixed))) if self._append else 0

@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
+
 from streamscribe.version import __version__
 from streamscribe_protocol.messages import STREAM_PATH
-
 from streamscribe_server.catalogue import Catalogue
 from streamscribe_server.limits import Limits
 from streamscribe_server.scheduler import Scheduler

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
 from streamscribe.options import RANGES_MS, SessionOptions
 from streamscribe.store import DEFAULT_MODEL
 from streamscribe_protocol.messages import STREAM_PATH
-
 from streamscribe_server.limits import Limits
 
 if TYPE_CHECKING:
@@ -123,7 +123,6 @@ def _serve(
 def _load(choice: ModelChoice, options: SessionOptions) -> "Catalogue":
     from streamscribe.recognizer import load_recognizer
     from streamscribe.store import find_bundle
-
     from streamscribe_server.catalogue import Catalogue, ServedModel
 
     bundle = find_bundle(choice.model, choice.models_dir)

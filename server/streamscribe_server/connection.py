@@ -10,9 +10,9 @@ import contextlib
 import logging
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
+
 from streamscribe_protocol.close_codes import CloseCode
 from streamscribe_protocol.messages import encode
-
 from streamscribe_server.catalogue import Catalogue
 from streamscribe_server.dialogue import Closing, Dialogue, Reaction, State
 from streamscribe_server.limits import Limits

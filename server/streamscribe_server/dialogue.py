@@ -19,7 +19,6 @@ from streamscribe.timeline import SAMPLE_RATE, len_to_ms
 from streamscribe_protocol import messages
 from streamscribe_protocol.close_codes import CloseCode
 from streamscribe_protocol.errors import RemoteProtocolError
-
 from streamscribe_server import mailbox
 from streamscribe_server.catalogue import Catalogue
 from streamscribe_server.limits import Limits

@@ -16,7 +16,6 @@ from functools import partial
 
 from streamscribe.errors import StreamscribeError
 from streamscribe.model import StepKind, StepResult
-
 from streamscribe_server.catalogue import Catalogue
 from streamscribe_server.engine_stream import EngineStream, Waiting
 from streamscribe_server.mailbox import Audio, Close, Command, Failed, Finish, Flush, Open, Update

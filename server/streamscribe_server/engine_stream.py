@@ -13,7 +13,6 @@ from streamscribe.errors import AudioError
 from streamscribe.ingest import Ingest
 from streamscribe.model import Step, StepResult
 from streamscribe.timeline import SAMPLE_RATE
-
 from streamscribe_server.catalogue import ServedModel
 from streamscribe_server.due_times import DueTimes
 from streamscribe_server.mailbox import (

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
 from streamscribe.model import Step, StepKind
 from streamscribe.timeline import SAMPLE_RATE
-
 from streamscribe_server.catalogue import Catalogue
 from streamscribe_server.engine import Deliver, Engine
 from streamscribe_server.mailbox import Audio, Close, Finish, Flush, Open

@@ -7,7 +7,6 @@ from streamscribe.ingest import AudioFormat
 from streamscribe.options import Commit, SessionOptions
 from streamscribe_protocol.close_codes import CloseCode
 from streamscribe_protocol.messages import Start
-
 from streamscribe_server.catalogue import DEFAULT_MODEL, Catalogue, ServedModel
 from streamscribe_server.mailbox import Open
 

@@ -9,7 +9,6 @@ from streamscribe import events
 from streamscribe.options import SessionOptions
 from streamscribe.timeline import SAMPLE_RATE, at_to_ms, samples_at_rate
 from streamscribe_protocol import messages
-
 from streamscribe_server.mailbox import Progress
 from streamscribe_server.outbox import UNNUMBERED
 

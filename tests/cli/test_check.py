@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+
 from fakes_bundle import whole_bundle
 from streamscribe.bundle import load_bundle
 from streamscribe_cli import check

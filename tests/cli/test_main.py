@@ -5,6 +5,7 @@ from importlib.metadata import EntryPoint, EntryPoints
 import click
 import pytest
 from click.testing import CliRunner, Result
+
 from streamscribe.errors import ModelMissing, OptionError, StreamscribeError, UnsupportedRate
 from streamscribe.version import __version__
 from streamscribe_cli import main

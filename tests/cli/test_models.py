@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+
 from fakes_bundle import distributed_manifest, make_wheel, whole_bundle, write_manifest
 from streamscribe_cli import wheels
 from streamscribe_cli.main import cli

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+
 from fakes_bundle import WHEEL_NAME, distributed_manifest, make_wheel, write_manifest
 from streamscribe.bundle import Wheel, load_bundle
 from streamscribe.errors import HashMismatch

@@ -1,4 +1,5 @@
 import pytest
+
 from streamscribe_client.address import stream_url
 from streamscribe_protocol.errors import LocalProtocolError
 

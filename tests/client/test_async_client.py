@@ -2,11 +2,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from websockets.sync.server import ServerConnection
+
 from fakes_wire_server import answer_start, final, say_how_much_came, scripted_server
 from streamscribe_client import AsyncStream, Final, ServerError, connect_async
 from streamscribe_protocol.errors import LocalProtocolError
 from streamscribe_protocol.messages import Error, Flushed, encode
-from websockets.sync.server import ServerConnection
 
 WAIT_S = 20
 """Bound of a wait that ends at once unless the test fails."""

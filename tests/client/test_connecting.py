@@ -1,10 +1,11 @@
 import socket as sockets
 
 import pytest
+from websockets.sync.server import ServerConnection
+
 from fakes_wire_server import refusing_server, scripted_server
 from streamscribe_client import ConnectionFailed, ServerBusy, ServerError, connect
 from streamscribe_protocol.messages import Error, encode
-from websockets.sync.server import ServerConnection
 
 WAIT_S = 20
 

@@ -2,9 +2,10 @@ import json
 from typing import Any
 
 import pytest
-from fakes_wire_server import READY, final
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fakes_wire_server import READY, final
 from streamscribe_client.dialogue import FRAME_BYTES, Dialogue, StreamOptions, start_message
 from streamscribe_client.errors import ConnectionLost, ServerBusy, ServerError
 from streamscribe_protocol.errors import LocalProtocolError, ProtocolError, RemoteProtocolError

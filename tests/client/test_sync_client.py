@@ -3,6 +3,8 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from websockets.sync.server import ServerConnection
+
 from fakes_wire_server import (
     READY,
     answer_start,
@@ -23,7 +25,6 @@ from streamscribe_client import (
 )
 from streamscribe_protocol.errors import LocalProtocolError, RemoteProtocolError
 from streamscribe_protocol.messages import Ack, Done, encode
-from websockets.sync.server import ServerConnection
 
 WAIT_S = 20
 """Bound of every wait for another thread; reached only by a test that fails."""

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from fakes_bundle import (
     CONTENTS,
     distributed_manifest,
@@ -15,8 +18,6 @@ from fakes_bundle import (
     whole_bundle,
     write_manifest,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 from streamscribe.bundle import Bundle, FrontEnd, load_bundle
 from streamscribe.errors import BrokenModel, BundleError, HashMismatch, ModelMissing
 from streamscribe.model_files import Role

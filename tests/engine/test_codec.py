@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 import soundfile
+
 from streamscribe.codec import Decoder, Encoding, encode
 from streamscribe.errors import IncompleteSample, InvalidSample
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from streamscribe.codec import Encoding, encode
 from streamscribe.errors import (
     IncompleteSample,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from streamscribe.model import Samples
 from streamscribe.resample import Resampler
 

@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from fakes_bundle import (
     CONTENTS,
     distributed_manifest,

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from streamscribe.errors import BrokenModel
 from streamscribe.tokens import ByteTokenTable, TextDecoder, decode
 

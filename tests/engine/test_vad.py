@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+
 from streamscribe.errors import OptionError
 from streamscribe.model import Samples
 from streamscribe.vad import GateState, SpeechGate, VadFactory, make_vad

@@ -3,6 +3,7 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+
 from streamscribe.codec import Encoding, encode
 from streamscribe.ingest import AudioFormat, Ingest
 from streamscribe.model import Samples

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from streamscribe.errors import BacklogExceeded
 from streamscribe.timeline import Timeline, samples_at_rate
 

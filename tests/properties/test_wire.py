@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from streamscribe_protocol.errors import RemoteProtocolError
 from streamscribe_protocol.messages import (
     CLIENT_TYPES,

@@ -3,6 +3,7 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from streamscribe_protocol.captions import to_json_lines, to_srt, to_text, to_vtt
 from streamscribe_protocol.cues import LINE_CHARACTERS, MAX_CUE_MS, MIN_CUE_MS, cues_of
 from streamscribe_protocol.messages import Final, Word

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from streamscribe_protocol.errors import LocalProtocolError, RemoteProtocolError
 from streamscribe_protocol.messages import (
     AudioFormat,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from fakes_wire_server import say_how_much_came, scripted_server
 from streamscribe_protocol.close_codes import CloseCode
 from streamscribe_protocol.messages import (

@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+
 from streamscribe_server.command import serve
 from streamscribe_server.limits import Limits
 from streamscribe_server.uvicorn_server import CannotListen, bind

@@ -4,9 +4,10 @@ import asyncio
 import logging
 
 import pytest
-from fakes_server import ScriptedRecognizer, catalogue_of
 from starlette.types import Message
 from starlette.websockets import WebSocket
+
+from fakes_server import ScriptedRecognizer, catalogue_of
 from streamscribe_server.connection import Connection
 from streamscribe_server.limits import Limits
 from streamscribe_server.scheduler import Scheduler

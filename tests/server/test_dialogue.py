@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from fakes_server import ScriptedRecognizer, catalogue_of
 from streamscribe.events import Partial
 from streamscribe.ingest import AudioFormat

@@ -1,5 +1,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
+
 from streamscribe_server.due_times import BURST_S, DueTimes
 
 RATE = 16_000

@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+
 from fakes_server import BREAKS_MODEL, BREAKS_SESSION, FLOAT32, HOP_LEN, SPEECH, Bench, pcm16
 from streamscribe.events import Final, Flushed
 from streamscribe_server.mailbox import (

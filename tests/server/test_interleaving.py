@@ -1,6 +1,7 @@
-from fakes_server import HOP_LEN, Bench, pcm16
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from fakes_server import HOP_LEN, Bench, pcm16
 from streamscribe.events import Event
 from streamscribe_server.mailbox import Audio, Command, Finish
 

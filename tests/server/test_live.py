@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
 from fakes_live import (
     FLOAT32,
     START,
@@ -32,8 +35,6 @@ from streamscribe_protocol.messages import (
     encode,
 )
 from streamscribe_server.limits import Limits
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect
 
 
 @pytest.fixture(scope="module")

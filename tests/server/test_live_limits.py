@@ -1,6 +1,9 @@
 """Servers under pressure: ahead, behind, full, silent, going down."""
 
 import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
 from fakes_live import (
     SMALL_BUFFER_BYTES,
     START,
@@ -26,8 +29,6 @@ from streamscribe_protocol.messages import (
     encode,
 )
 from streamscribe_server.limits import Limits
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect
 
 
 def test_what_came_after_finish_is_ignored_aloud_and_the_finals_still_come() -> None:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import click
 import pytest
+
 from streamscribe_server.command import serve
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"

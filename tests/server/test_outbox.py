@@ -1,4 +1,5 @@
 import pytest
+
 from streamscribe_protocol.messages import Ack, Final, Partial, ServerMessage
 from streamscribe_server.outbox import Outbox, OutboxFull
 

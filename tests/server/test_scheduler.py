@@ -3,6 +3,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+
 from fakes_server import BREAKS_MODEL, HOP_LEN, ScriptedRecognizer, catalogue_of, pcm16
 from streamscribe.events import Event, Final
 from streamscribe.ingest import AudioFormat

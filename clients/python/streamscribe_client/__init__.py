@@ -15,6 +15,9 @@ have the same verbs. Events are the protocol's own messages; its other classes, 
 and ``Endpointing``, are in ``streamscribe_protocol.messages``.
 """
 
+from streamscribe_client.async_client import AsyncStream, connect_async
+from streamscribe_client.errors import ConnectionFailed, ConnectionLost, ServerBusy, ServerError
+from streamscribe_client.sync_client import Stream, connect
 from streamscribe_protocol.errors import ProtocolError
 from streamscribe_protocol.messages import (
     Endpoint,
@@ -24,10 +27,6 @@ from streamscribe_protocol.messages import (
     Partial,
     SpeechStarted,
 )
-
-from streamscribe_client.async_client import AsyncStream, connect_async
-from streamscribe_client.errors import ConnectionFailed, ConnectionLost, ServerBusy, ServerError
-from streamscribe_client.sync_client import Stream, connect
 
 __all__ = [
     "AsyncStream",

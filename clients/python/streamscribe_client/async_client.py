@@ -9,10 +9,6 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Self, Unpack
 
-from streamscribe_protocol.close_codes import CloseCode
-from streamscribe_protocol.errors import LocalProtocolError, RemoteProtocolError
-from streamscribe_protocol.messages import EffectiveOptions, Ready
-
 from streamscribe_client.address import stream_url
 from streamscribe_client.dialogue import (
     Audio,
@@ -25,6 +21,9 @@ from streamscribe_client.dialogue import (
 from streamscribe_client.errors import ConnectionFailed
 from streamscribe_client.inbox import Inbox
 from streamscribe_client.websocket import Closed, WebSocket, open_websocket
+from streamscribe_protocol.close_codes import CloseCode
+from streamscribe_protocol.errors import LocalProtocolError, RemoteProtocolError
+from streamscribe_protocol.messages import EffectiveOptions, Ready
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ import re
 from enum import Enum
 from typing import Any, TypeAlias, TypedDict, assert_never
 
+from streamscribe_client.errors import ConnectionLost, ServerBusy, ServerError
 from streamscribe_protocol.close_codes import CloseCode
 from streamscribe_protocol.errors import LocalProtocolError, RemoteProtocolError
 from streamscribe_protocol.messages import (
@@ -39,8 +40,6 @@ from streamscribe_protocol.messages import (
     decode_server_message,
     encode,
 )
-
-from streamscribe_client.errors import ConnectionLost, ServerBusy, ServerError
 
 FRAME_BYTES = 64 << 10
 """Longest audio frame sent: short enough that a message never waits long behind audio."""

@@ -3,9 +3,8 @@
 import asyncio
 from collections import deque
 
-from streamscribe_protocol.messages import Partial
-
 from streamscribe_client.dialogue import StreamEvent
+from streamscribe_protocol.messages import Partial
 
 MAX_WAITING = 1_000
 """Events kept for a caller who does not iterate; beyond it, a new partial replaces the last one

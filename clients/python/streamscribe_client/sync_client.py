@@ -9,11 +9,10 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self, Unpack
 
-from streamscribe_protocol.messages import EffectiveOptions
-
 from streamscribe_client.async_client import AsyncStream, open_stream
 from streamscribe_client.dialogue import Audio, StreamEvent, StreamOptions
 from streamscribe_client.loop_thread import LoopThread
+from streamscribe_protocol.messages import EffectiveOptions
 
 
 def connect(server: str, *, timeout_s: float = 5.0, **options: Unpack[StreamOptions]) -> "Stream":

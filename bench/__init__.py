@@ -1,0 +1,1 @@
+"""Measurements with a method: ``python -m bench NAME``. See docs/benchmarks.md."""

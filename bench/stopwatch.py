@@ -1,0 +1,46 @@
+"""Where a recognizer's time goes: its two graphs are wrapped, each call is timed."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from streamscribe.onnx_model import MoonshineModel
+from streamscribe.recognizer import Recognizer
+
+
+@dataclass(slots=True)
+class TimedGraph:
+    """An ONNX Runtime session whose calls are timed."""
+
+    graph: Any
+    seconds: float = 0.0
+    calls: int = 0
+
+    def run(self, outputs: list[str] | None, inputs: dict[str, Any]) -> list[Any]:
+        """Run the graph."""
+        started = time.perf_counter()
+        results: list[Any] = self.graph.run(outputs, inputs)
+        self.seconds += time.perf_counter() - started
+        self.calls += 1
+        return results
+
+
+@dataclass(frozen=True, slots=True)
+class Stopwatch:
+    """The two graphs of one model."""
+
+    encoder: TimedGraph
+    decoder: TimedGraph
+
+
+def attach(recognizer: Recognizer) -> Stopwatch:
+    """Put a stopwatch into the recognizer's model, which goes on working as before.
+
+    This reaches into the model on purpose: nothing but a measurement needs to see its parts.
+    """
+    model = recognizer.model
+    assert isinstance(model, MoonshineModel), "only this model's graphs are known"
+    stopwatch = Stopwatch(TimedGraph(model._encoder), TimedGraph(model._decoder))
+    model._encoder = stopwatch.encoder
+    model._decoder = stopwatch.decoder
+    return stopwatch

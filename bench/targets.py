@@ -1,0 +1,138 @@
+"""What the project has to reach, in one table, and how a result is judged by it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+BENCHES: Final = (
+    "start",
+    "memory",
+    "install",
+    "latency",
+    "cost",
+    "offline_speed",
+    "accuracy",
+    "draft_agreement",
+    "sensitivity",
+    "endpoint_curve",
+    "noise",
+)
+"""Every benchmark, in the order in which ``all`` runs them."""
+
+
+class Verdict(StrEnum):
+    """How a figure stands to its target."""
+
+    REACHED = "reached"
+    MISSED = "missed"
+    PUBLISHED = "published"  # there is no target, but the figure must be known
+    NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One line of the table."""
+
+    bench: str
+    figure: tuple[str, ...]
+    """Keys that lead to the number in the benchmark's figures."""
+    measure: str
+    unit: str
+    bound: float | None = None
+    """Allowed at most; None: the figure is only published."""
+    at_least: bool = False
+    """The bound is the smallest allowed instead."""
+
+    @property
+    def wanted(self) -> str:
+        """The target as text, like ``<= 0.15``; empty when there is none."""
+        if self.bound is None:
+            return ""
+        return f"{'>=' if self.at_least else '<='} {self.bound:g}"
+
+    def judge(self, got: float | None) -> Verdict:
+        """What ``got`` is worth; None: it was not measured."""
+        if got is None:
+            return Verdict.NOT_MEASURED
+        if self.bound is None:
+            return Verdict.PUBLISHED
+        reached = got >= self.bound if self.at_least else got <= self.bound
+        return Verdict.REACHED if reached else Verdict.MISSED
+
+
+def _accuracy(folder: str, shown: str, points: float) -> tuple[Target, ...]:
+    above = "streamed above offline"
+    return (
+        Target("accuracy", (folder, "offline", "wer_percent"), f"offline WER, {shown}", "%"),
+        Target(
+            "accuracy", (folder, "append", "above_offline", "points"),
+            f"{above}, {shown}, commit append", "points", points,
+        ),
+        Target(
+            "accuracy", (folder, "final", "above_offline", "points"),
+            f"{above}, {shown}, commit final", "points",
+        ),
+    )  # fmt: skip
+
+
+def _churn(folder: str, shown: str) -> tuple[Target, ...]:
+    return (
+        Target(
+            "accuracy", (folder, "append", "churn", "committed_changed"),
+            f"committed words changed, {shown}", "words", 0,
+        ),
+        *(
+            Target(
+                "accuracy", (folder, mode, "churn", "per_final_word"),
+                f"churn, {shown}, commit {mode}", "changed / final",
+            )
+            for mode in ("append", "final")
+        ),
+    )  # fmt: skip
+
+
+TARGETS: Final = (
+    *_accuracy("dev", "file by file", 1.0),
+    *_accuracy("joined", "one session", 1.5),
+    *_accuracy("long", "long recordings", 1.0),
+    Target(
+        "accuracy", ("long", "append", "above_offline_in_pieces", "points"),
+        "streamed above offline in pieces, long, commit append", "points",
+    ),
+    Target("cost", ("rtf",), "real-time factor, dev and long", "s / s", 0.15),
+    Target("cost", ("full_window", "rtf"), "real-time factor, full window", "s / s"),
+    Target(
+        "offline_speed", ("whole_file", "speed_ratio"),
+        "speed against the vendor's library", "x", 1.0, at_least=True,
+    ),
+    Target("latency", ("first_partial", "p50_s"), "first partial, p50", "s", 0.8),
+    Target("latency", ("first_partial", "p95_s"), "first partial, p95", "s", 1.2),
+    Target("latency", ("first_partial", "none"), "segments without a first partial", "segments"),
+    Target("latency", ("silence_waited", "p50_s"), "silence waited for, p50", "s"),
+    Target("latency", ("final_compute", "p95_s"), "endpoint to final, p95", "s", 0.2),
+    *_churn("dev", "file by file"),
+    *_churn("joined", "one session"),
+    *_churn("long", "long recordings"),
+    Target("start", ("import_client", "median_s"), "import streamscribe_client", "s", 0.3),
+    Target("start", ("serve_ready", "median_s"), "streamscribe serve to ready", "s", 3.0),
+    Target("memory", ("one_stream_mb",), "server with one stream", "MB", 400),
+    Target("memory", ("per_idle_stream_mb",), "per further idle stream", "MB", 5),
+    Target("install", ("venv_mb",), "base install with the default model", "MB", 400),
+    Target("install", ("forbidden_packages",), "torch or transformers installed", "packages", 0),
+    Target("draft_agreement", ("words_differ_percent",), "draft changes the words", "% of texts"),
+    Target("sensitivity", ("spread_points",), "offline WER, spread by framing", "points"),
+    Target("noise", ("webrtc", "final_words_per_hour"), "words from noise, WebRTC", "words / h"),
+    Target("noise", ("silero", "final_words_per_hour"), "words from noise, Silero", "words / h"),
+)  # fmt: skip
+"""Every row has its own line; the figures come from the JSON file of the row's benchmark."""
+
+
+def number_at(figures: Mapping[str, object], path: tuple[str, ...]) -> float | None:
+    """The number that ``path`` leads to; None when there is none, or it is no number."""
+    at: object = figures
+    for key in path:
+        if not isinstance(at, Mapping) or key not in at:
+            return None
+        at = at[key]
+    return float(at) if isinstance(at, int | float) else None

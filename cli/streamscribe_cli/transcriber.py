@@ -1,0 +1,170 @@
+"""Who does the transcribing, the same to callers: an engine in this process, or a server.
+
+Both take bytes in a declared format and give the protocol's events.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar, cast
+
+import click
+from click.core import ParameterSource
+
+from streamscribe.ingest import AudioFormat, Ingest
+from streamscribe.options import Commit, SessionOptions
+from streamscribe.store import DEFAULT_MODEL
+from streamscribe_cli.models import models_dir_option
+from streamscribe_client.dialogue import StreamEvent
+from streamscribe_protocol.messages import CommitMode
+from streamscribe_server.mailbox import Progress
+from streamscribe_server.translate import Translator
+
+if TYPE_CHECKING:
+    from streamscribe.model import Samples
+    from streamscribe.recognizer import Recognizer
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+VADS = ("webrtc", "silero")
+_ONLY_LOCAL = {"vad": "--vad", "threads": "--threads", "models_dir": "--models-dir"}
+
+
+class Chosen(TypedDict):
+    """What ``transcriber_options`` adds to a command's parameters."""
+
+    server: str | None
+    model: str | None
+    vad: str
+    commit: str
+    models_dir: Path
+    threads: int | None
+
+
+class Transcriber(Protocol):
+    """Turns audio into events."""
+
+    @property
+    def model(self) -> str | None:
+        """Name of the model; ``None`` while only a server knows it."""
+        ...
+
+    def events(self, format: AudioFormat, blocks: Iterable[bytes]) -> Iterator[StreamEvent]:
+        """The events of one stream, as they happen.
+
+        Raises whatever ``blocks`` raises, and what stops the transcribing.
+        """
+        ...
+
+
+def transcriber_options(command: F) -> F:
+    """Add the options that say who transcribes and how."""
+    for option in reversed(
+        (
+            click.option("--server", metavar="URL", help="Let this server do it."),
+            click.option(
+                "--model",
+                metavar="NAME",
+                help=f"Name or folder of a model [default: {DEFAULT_MODEL}, or the server's].",
+            ),
+            click.option(
+                "--vad",
+                type=click.Choice(VADS),
+                default=VADS[0],
+                show_default=True,
+                help="What tells speech from silence.",
+            ),
+            click.option(
+                "--commit",
+                type=click.Choice([mode.value for mode in Commit]),
+                default=Commit.APPEND.value,
+                show_default=True,
+                help="append: committed words never change. final: all may, until the final.",
+            ),
+            models_dir_option,
+            click.option("--threads", type=click.IntRange(1), help="Threads of one model call."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def make_transcriber(ctx: click.Context, chosen: Chosen, *, partials: bool) -> Transcriber:
+    """What the options of the running command ask for; loads the model if it is for us.
+
+    Raises ``click.UsageError`` for options that only the server could follow.
+    """
+    if chosen["server"] is None:
+        return _local(chosen, partials)
+    for name, option in _ONLY_LOCAL.items():
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{option} can't go with --server, which has chosen already")
+    commit = cast("CommitMode", chosen["commit"])
+    return RemoteTranscriber(chosen["server"], chosen["model"], commit, partials=partials)
+
+
+def _local(chosen: Chosen, partials: bool) -> "LocalTranscriber":
+    from streamscribe.recognizer import load_recognizer
+    from streamscribe.store import find_bundle
+
+    model = chosen["model"] or DEFAULT_MODEL
+    recognizer = load_recognizer(
+        model,
+        vad=chosen["vad"],
+        options=SessionOptions(partials=partials, commit=Commit(chosen["commit"])),
+        threads=chosen["threads"],
+        models_dir=chosen["models_dir"],
+    )
+    return LocalTranscriber(find_bundle(model, chosen["models_dir"]).name, recognizer)
+
+
+class LocalTranscriber:
+    """An engine in this process."""
+
+    def __init__(self, model: str, recognizer: "Recognizer") -> None:
+        self.model = model
+        self._recognizer = recognizer
+
+    def events(self, format: AudioFormat, blocks: Iterable[bytes]) -> Iterator[StreamEvent]:
+        """See ``Transcriber``. Every ``ack_at`` is 0: there is nobody to acknowledge to."""
+        from streamscribe.recognizer import transcribe
+
+        translator = Translator(format.rate_hz)
+        for event in transcribe(self._recognizer, _samples(format, blocks)):
+            progress = Progress((event,), decided_at=0, settled_at=0)
+            yield from cast("list[StreamEvent]", translator.translate(progress))
+
+
+class RemoteTranscriber:
+    """A server."""
+
+    def __init__(
+        self, server: str, model: str | None, commit: CommitMode, *, partials: bool
+    ) -> None:
+        self.model = model
+        self._server = server
+        self._commit = commit
+        self._partials = partials
+
+    def events(self, format: AudioFormat, blocks: Iterable[bytes]) -> Iterator[StreamEvent]:
+        """See ``Transcriber``. ``blocks`` are taken on another thread."""
+        from streamscribe_client import connect
+
+        with connect(
+            self._server,
+            rate=format.rate_hz,
+            encoding=str(format.encoding),
+            channels=format.channels,
+            model=self.model,
+            commit=self._commit,
+            partials=self._partials,
+        ) as stream:
+            self.model = stream.model
+            stream.send_soon(blocks)
+            yield from stream
+
+
+def _samples(format: AudioFormat, blocks: Iterable[bytes]) -> Iterator["Samples"]:
+    ingest = Ingest(format)
+    for block in blocks:
+        yield ingest.receive(block)
+    yield ingest.finish()

@@ -1,0 +1,78 @@
+"""What may be dropped, and what must not be."""
+
+import pytest
+
+from streamscribe.guards import (
+    LOOP_PERIOD_MAX,
+    LOOP_REPEATS_MIN,
+    LOOP_TOKENS_MIN,
+    MEAN_LOG_PROB_MIN,
+    SHORTEST_CAP,
+    likely,
+    loop_start,
+    token_cap,
+)
+from streamscribe.timeline import SAMPLE_RATE
+
+
+def test_the_cap_grows_with_the_audio() -> None:
+    assert token_cap(10 * SAMPLE_RATE, 6.5) == 65
+
+
+def test_a_part_of_a_token_counts_as_one() -> None:
+    assert token_cap(10 * SAMPLE_RATE + 1, 6.5) == 66
+
+
+@pytest.mark.parametrize("audio_len", [0, 1, 480])
+def test_any_audio_may_have_a_word_or_two(audio_len: int) -> None:
+    assert token_cap(audio_len, 6.5) == SHORTEST_CAP
+
+
+def test_text_without_a_loop_is_kept_whole() -> None:
+    assert loop_start(range(100)) == 100
+
+
+def test_no_text_has_no_loop() -> None:
+    assert loop_start(()) == 0
+
+
+@pytest.mark.parametrize("period", range(1, LOOP_PERIOD_MAX + 1))
+def test_of_a_loop_the_first_saying_is_kept(period: int) -> None:
+    phrase = list(range(50, 50 + period))
+    repeats = max(LOOP_REPEATS_MIN, -(-LOOP_TOKENS_MIN // period))
+    assert loop_start([7, 8, *(phrase * repeats)]) == 2 + period
+
+
+def test_a_loop_that_ends_inside_the_phrase_is_still_one() -> None:
+    assert loop_start([1, 2, 3, *([5, 6, 7] * 6), 5, 6]) == 6
+
+
+def test_people_do_say_things_a_few_times() -> None:
+    said = [5, 6] * (LOOP_REPEATS_MIN - 1)
+    assert loop_start(said) == len(said)
+
+
+def test_a_phrase_too_long_for_a_loop_may_come_again() -> None:
+    said = list(range(LOOP_PERIOD_MAX + 1)) * LOOP_REPEATS_MIN
+    assert loop_start(said) == len(said)
+
+
+def test_a_loop_that_is_over_is_left_alone() -> None:
+    said = [5] * LOOP_TOKENS_MIN + [1, 2, 3]
+    assert loop_start(said) == len(said)
+
+
+def test_no_text_is_likely() -> None:
+    assert likely(())
+
+
+def test_text_at_the_threshold_is_likely() -> None:
+    assert likely((MEAN_LOG_PROB_MIN, MEAN_LOG_PROB_MIN))
+
+
+def test_the_mean_decides_not_the_worst_token() -> None:
+    assert likely((10 * MEAN_LOG_PROB_MIN, *([0.0] * 20)))
+
+
+def test_text_below_the_threshold_is_not_likely() -> None:
+    assert not likely((MEAN_LOG_PROB_MIN - 0.01,))

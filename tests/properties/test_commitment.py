@@ -1,0 +1,55 @@
+"""Whatever a model says: committed text only grows, and the final starts with it."""
+
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fakes import transcribe_scripted
+from fakes_speech import OPTIONS, PHRASES, Phrase, WaveringModel, speak
+from streamscribe.events import Endpoint, Event, Final, Partial, SpeechStarted
+from streamscribe.options import Commit, SessionOptions
+
+
+def by_segment(events: list[Event]) -> list[list[Event]]:
+    segments: list[list[Event]] = []
+    for event in events:
+        if isinstance(event, SpeechStarted):
+            segments.append([])
+        segments[-1].append(event)
+    return segments
+
+
+@settings(max_examples=30, deadline=None)
+@given(phrases=PHRASES, options=OPTIONS, seed=st.integers(0, 10**6))
+def test_committed_text_only_grows_and_the_final_starts_with_it(
+    phrases: list[Phrase], options: SessionOptions, seed: int
+) -> None:
+    events = transcribe_scripted(speak(phrases), options, WaveringModel(seed))
+    for number, segment in enumerate(by_segment(events)):
+        started, *partials, endpoint, final = segment
+        assert isinstance(started, SpeechStarted)
+        assert isinstance(endpoint, Endpoint)
+        assert isinstance(final, Final)
+        promised = ""
+        for partial in partials:
+            assert isinstance(partial, Partial)
+            assert partial.segment == number
+            assert partial.text.startswith(promised)
+            assert len(promised) <= partial.committed <= len(partial.text)
+            promised = partial.text[: partial.committed]
+            assert options.commit is Commit.APPEND or not promised
+        assert final.text.startswith(promised)
+        assert started.segment == endpoint.segment == final.segment == number
+
+
+@settings(max_examples=20, deadline=None)
+@given(phrases=PHRASES, options=OPTIONS, seed=st.integers(0, 10**6))
+def test_a_partial_always_says_something_new(
+    phrases: list[Phrase], options: SessionOptions, seed: int
+) -> None:
+    events = transcribe_scripted(speak(phrases), options, WaveringModel(seed))
+    for segment in by_segment(events):
+        partials = [event for event in segment if isinstance(event, Partial)]
+        for before, after in pairwise(partials):
+            assert (before.text, before.committed) != (after.text, after.committed)
