@@ -3,13 +3,19 @@
 import pytest
 
 from streamscribe.guards import (
+    DOUBTFUL_LOG_PROB,
+    FIRST_LOG_PROB_MIN,
     LOOP_PERIOD_MAX,
     LOOP_REPEATS_MIN,
     LOOP_TOKENS_MIN,
     MEAN_LOG_PROB_MIN,
+    NOT_SPEECH,
     SHORTEST_CAP,
+    VOICED_TOKENS_BASE,
+    is_speech,
     likely,
     loop_start,
+    speakable,
     token_cap,
 )
 from streamscribe.timeline import SAMPLE_RATE
@@ -63,16 +69,39 @@ def test_a_loop_that_is_over_is_left_alone() -> None:
 
 
 def test_no_text_is_likely() -> None:
-    assert likely(())
+    assert likely((), begins=True)
 
 
 def test_text_at_the_threshold_is_likely() -> None:
-    assert likely((MEAN_LOG_PROB_MIN, MEAN_LOG_PROB_MIN))
+    assert likely((MEAN_LOG_PROB_MIN, MEAN_LOG_PROB_MIN), begins=True)
 
 
 def test_the_mean_decides_not_the_worst_token() -> None:
-    assert likely((10 * MEAN_LOG_PROB_MIN, *([0.0] * 20)))
+    assert likely((10 * MEAN_LOG_PROB_MIN, *([0.0] * 30)), begins=False)
 
 
 def test_text_below_the_threshold_is_not_likely() -> None:
-    assert not likely((MEAN_LOG_PROB_MIN - 0.01,))
+    assert not likely((MEAN_LOG_PROB_MIN - 0.01,), begins=False)
+
+
+def test_text_that_begins_unlikely_must_go_on_sure() -> None:
+    doubtful = (FIRST_LOG_PROB_MIN - 0.1, DOUBTFUL_LOG_PROB + 0.2)
+    assert not likely(doubtful, begins=True)
+    assert likely(doubtful, begins=False) is (sum(doubtful) / 2 >= MEAN_LOG_PROB_MIN)
+    assert likely((FIRST_LOG_PROB_MIN - 0.1, *([0.0] * 20)), begins=True)
+
+
+def test_as_many_tokens_as_were_ever_spoken_so_fast_are_speakable() -> None:
+    assert speakable(VOICED_TOKENS_BASE, 0)
+    assert not speakable(VOICED_TOKENS_BASE + 1, 0)
+    assert speakable(VOICED_TOKENS_BASE + 6, SAMPLE_RATE)
+    assert not speakable(VOICED_TOKENS_BASE + 8, SAMPLE_RATE)
+
+
+@pytest.mark.parametrize("sign", NOT_SPEECH)
+def test_a_sign_for_music_or_credits_is_not_speech(sign: str) -> None:
+    assert not is_speech(f"la {sign} la")
+
+
+def test_words_are_speech() -> None:
+    assert is_speech("Ask not, caf\u00e9 5 %.")

@@ -164,7 +164,7 @@ def replace_file(folder: Path, role: Role, content: bytes, *, tell: bool) -> Pat
         entry["size"] = len(content)
         entry["sha256"] = sha256_of(path, len(content), path.stat().st_mtime_ns)
         (folder / "bundle.json").write_text(json.dumps(manifest), encoding="utf-8")
-    return path
+    return Path(path)
 
 
 @pytest.mark.parametrize("role", Role)

@@ -65,7 +65,7 @@ class Driven:
 
 
 def opened(**options: object) -> Driven:
-    driven = Driven(**options)
+    driven = Driven(**options)  # type: ignore[arg-type]
     driven.open()
     return driven
 

@@ -179,3 +179,17 @@ def test_silence_does_not_begin_before_the_last_segment_ended() -> None:
     segmenter = Segmenter(OPTIONS)
     hear(segmenter, "VVVV" + "." * 20)
     assert segmenter.silence_from(24 * FRAME_LEN) == 24 * FRAME_LEN
+
+
+def test_silence_behind_the_end_of_a_segment_may_be_the_next_ones_pre_roll() -> None:
+    segmenter = Segmenter(OPTIONS)
+    hear(segmenter, "VVVV...")
+    assert segmenter.close(5 * FRAME_LEN, 7 * FRAME_LEN) is None
+    ((_, opened),) = hear(segmenter, ".VVV", 7)
+    assert opened == Opened(start_at=5 * FRAME_LEN, onset_at=8 * FRAME_LEN)
+
+
+def test_speech_behind_the_end_of_a_segment_opens_the_next_at_once() -> None:
+    segmenter = Segmenter(OPTIONS)
+    hear(segmenter, "VVVVVV.")
+    assert segmenter.close(4 * FRAME_LEN, 7 * FRAME_LEN) == Opened(4 * FRAME_LEN, 4 * FRAME_LEN)

@@ -31,7 +31,7 @@ from streamscribe.events import (
     Rule,
     SpeechStarted,
 )
-from streamscribe.model import StepKind
+from streamscribe.model import Step, StepKind, StepResult
 from streamscribe.options import Commit, SessionOptions
 from streamscribe.recognizer import Recognizer, drive
 from streamscribe.session import Session
@@ -182,6 +182,13 @@ def test_after_the_longest_segment_the_next_begins_where_it_ended() -> None:
     events = transcribe_scripted(talk(1, 60), SessionOptions(max_segment_ms=6_000))
     first, second, *_ = finals(events)
     assert second.start_at == first.end_at
+
+
+def test_a_word_behind_the_last_cut_is_heard_even_if_nobody_talks_on() -> None:
+    for words in range(16, 22):  # one of them ends just before the segment is closed
+        audio = join(talk(1, words), silence(2))
+        events = transcribe_scripted(audio, SessionOptions(max_segment_ms=6_000, pre_roll_ms=500))
+        assert spoken(events) == words_from(1, words)
 
 
 @pytest.mark.parametrize("gap_s", [0.0, 0.06, 0.15])
@@ -376,6 +383,23 @@ def test_a_partial_that_says_nothing_new_is_not_sent() -> None:
     events = transcribe_scripted(join(talk(1, 30), silence(2)), SessionOptions(), model)
     shown = [(partial.text, partial.committed) for partial in partials(events)]
     assert len(shown) == len(set(shown)) > 0
+
+
+class BreaksItsPromise(ScriptedModel):
+    """Decodes a final as something else, unless earlier words are forced."""
+
+    def _run_one(self, step: Step) -> StepResult:
+        if step.kind is StepKind.FINAL and not step.forced:
+            return StepResult((900,), (-0.1,), ended=True)
+        return super()._run_one(step)
+
+
+def test_a_final_waits_for_the_look_that_keeps_its_promise() -> None:
+    events = transcribe_scripted(talk(1, 40), model=BreaksItsPromise())
+    promised = partials(events)[-1]
+    assert promised.committed > 0
+    assert finals(events)[0].text.startswith(promised.text[: promised.committed])
+    assert spoken(events) == words_from(1, 40)
 
 
 # --- positions
