@@ -29,8 +29,8 @@ RANGES_MS: dict[str, tuple[int, int]] = {
 class SessionOptions:
     """Options of one session; every time is in milliseconds of audio.
 
-    Raises ``OptionError`` for a value outside ``RANGES_MS``, or a ``soft_pause_ms`` longer than
-    ``endpoint_silence_ms``.
+    Raises ``OptionError`` for a value outside ``RANGES_MS``, a ``soft_pause_ms`` longer than
+    ``endpoint_silence_ms``, or a ``hop_ms`` longer than half of ``window_ms``.
     """
 
     partials: bool = True
@@ -58,6 +58,12 @@ class SessionOptions:
             got = getattr(self, field.name)
             if not isinstance(got, int) or isinstance(got, bool) or not low <= got <= high:
                 raise OptionError(name=field.name, got=got, allowed=f"{low} to {high} ms")
+        if 2 * self.hop_ms > self.window_ms:
+            raise OptionError(
+                name="hop_ms",
+                got=self.hop_ms,
+                allowed=f"at most half of window_ms ({self.window_ms // 2})",
+            )
         if self.soft_pause_ms > self.endpoint_silence_ms:
             raise OptionError(
                 name="soft_pause_ms",

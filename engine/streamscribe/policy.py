@@ -24,11 +24,14 @@ from streamscribe.tokens import decode
 from streamscribe.transcript import Transcript
 from streamscribe.words import Span, Spelled, estimate_times, join, spell
 
-PARTIAL_WINDOW_LEN: Final = ms_to_len(8_000)
+PARTIAL_WINDOW_LEN: Final = ms_to_len(6_000)
 """Partials take in earlier marks only as long as the window stays this short."""
 
 CONTEXT_GAP_LEN: Final = ms_to_len(3_000)
 """After a longer silence a segment begins without the context of the one before."""
+
+TAIL_LEN: Final = ms_to_len(1_000)
+"""Most silence that a final's look takes in after the last voiced sample."""
 
 EARLY_HOPS: Final = 3
 """A segment's first hops are half as long, so that its first words show up sooner."""
@@ -135,11 +138,16 @@ class Seq2SeqPolicy:
     def look_ahead(self, at: int, voiced_until_at: int) -> Look:
         """The look shortly before the silence from ``voiced_until_at`` on ends the segment."""
         self._answered_at = voiced_until_at
-        return self._look(Purpose.AHEAD, at, self._window_len)
+        return self._look(Purpose.AHEAD, min(at, voiced_until_at + TAIL_LEN), self._window_len)
 
     def must_cut(self, at: int) -> bool:
         """Whether the audio since the newest mark leaves no room for another hop."""
         return at - self._transcript.newest_mark.at >= self._window_len - self._hop_len
+
+    @property
+    def earliest_cut_at(self) -> int:
+        """Audio before this position can't be cut: its text is behind a mark."""
+        return self._transcript.newest_mark.at
 
     def look_at_cut(self, cut_at: int) -> Look:
         """The look that settles what lies before ``cut_at``."""
@@ -149,6 +157,7 @@ class Seq2SeqPolicy:
         """The look that the final needs; None if the look ahead has answered already."""
         if rule is Rule.SILENCE and self._answered_at == voiced_until_at:
             return None
+        end_at = min(end_at, voiced_until_at + TAIL_LEN)
         return self._look(Purpose.FINAL, end_at, self._window_len)
 
     def done(self, look: Look, result: StepResult, voiced: list[Span]) -> list[Event]:
@@ -166,7 +175,7 @@ class Seq2SeqPolicy:
             return []
         stable = transcript.stable_index()
         transcript.promote_pauses(stable)
-        if self._append:
+        if self._append and self._believable(voiced):
             transcript.settle(stable)
         if look.purpose is Purpose.PAUSE:
             transcript.note_pause(look.end_at)
@@ -212,14 +221,15 @@ class Seq2SeqPolicy:
         if not drafted and not keep:
             forced_until = max(mark.index, transcript.segment_index)
         cap = guards.token_cap(end_at - mark.at, self._max_tokens_per_s)
+        promised = tuple(transcript.tokens[forced_until : transcript.fixed])
         return Look(
             purpose=purpose,
             start_at=mark.at,
             end_at=end_at,
             forced=tuple(transcript.tokens[mark.index : forced_until]),
-            draft=transcript.hypothesis if drafted else (),
+            draft=transcript.hypothesis if drafted else promised,
             max_new_tokens=max(guards.SHORTEST_CAP, cap - (forced_until - mark.index)),
-            promised=tuple(transcript.tokens[forced_until : transcript.fixed]),
+            promised=promised,
         )
 
     def _believable(self, voiced: list[Span]) -> bool:

@@ -122,11 +122,11 @@ class Segmenter:
         self._note_voice()
         assert self._start_at is not None
         silence_len = at - self._gate.voiced_until_at
-        if self._gate.run_start_at is None or silence_len == 0:
-            # While a run of voiced frames may yet turn out to be speech, silence is not over.
-            for rule in self._rules:
-                if silence_len >= rule.silence_len and at - self._start_at >= rule.segment_len:
-                    return Closed(rule.rule)
+        if self._gate.run_start_at is not None:
+            return None  # voiced frames that may yet turn out to be speech: not a time to decide
+        for rule in self._rules:
+            if silence_len >= rule.silence_len and at - self._start_at >= rule.segment_len:
+                return Closed(rule.rule)
         return self._notice_silence(silence_len)
 
     def close(self, end_at: int, heard_at: int) -> Opened | None:
@@ -155,6 +155,7 @@ class Segmenter:
         onset_at = self._gate.onset_at
         if onset_at is None:
             return None
+        onset_at = max(self._closed_at, onset_at)
         return self._open(max(self._closed_at, onset_at - self._pre_roll_len), onset_at)
 
     def _open(self, start_at: int, onset_at: int) -> Opened:

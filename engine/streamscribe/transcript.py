@@ -74,6 +74,9 @@ class Transcript:
         self.tokens[self.fixed :] = tokens
         self.log_probs[self.fixed :] = log_probs
         self.ages[self.fixed :] = ages
+        stands = self.fixed + sum(age > 1 for age in ages)
+        # A mark behind text that is no longer there marks nothing.
+        self.marks = [mark for mark in self.marks if mark.index <= stands]
 
     def stable_index(self) -> int:
         """Where the text ends that may be committed now; at least ``fixed``."""

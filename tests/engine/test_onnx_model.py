@@ -157,7 +157,7 @@ def replace_file(folder: Path, role: Role, content: bytes, *, tell: bool) -> Pat
     """Another content for ``role``; with ``tell`` the manifest names it."""
     manifest = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
     entry = manifest["files"][role]
-    path = folder / entry["path"]
+    path = folder / str(entry["path"])
     path.unlink()
     path.write_bytes(content)
     if tell:

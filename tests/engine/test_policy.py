@@ -64,8 +64,8 @@ class Driven:
         return events
 
 
-def opened(**options: object) -> Driven:
-    driven = Driven(**options)  # type: ignore[arg-type]
+def opened(*, max_tokens_per_s: float = 50.0, **options: object) -> Driven:
+    driven = Driven(max_tokens_per_s=max_tokens_per_s, **options)
     driven.open()
     return driven
 
