@@ -23,7 +23,7 @@ import numpy as np
 from streamscribe.events import Endpoint, Event, Flushed, Rule, SpeechStarted
 from streamscribe.model import Samples, Step, StepResult, TokenTable
 from streamscribe.options import SessionOptions
-from streamscribe.policy import Look, Seq2SeqPolicy
+from streamscribe.policy import TAIL_LEN, Look, Seq2SeqPolicy
 from streamscribe.segmenter import Closed, Ending, Opened, Paused, Segmenter
 from streamscribe.timeline import Timeline, ms_to_len
 from streamscribe.vad import Vad
@@ -222,7 +222,8 @@ class Session:
 
     def _forget(self) -> None:
         if self._look is not None or self._segmenter.is_open:
-            needed_at = self._policy.oldest_needed_at(self._decided_at)
+            looks_end_at = self._segmenter.voiced_until_at + TAIL_LEN
+            needed_at = self._policy.oldest_needed_at(min(self._decided_at, looks_end_at))
         else:
             self._settled_at = max(self._settled_at, self._segmenter.silence_from(self._decided_at))
             needed_at = self._policy.context_needed_at(self._settled_at)

@@ -497,3 +497,9 @@ def test_memory_stays_bounded_over_an_hour() -> None:
         assert len(transcript.tokens) == len(transcript.log_probs) <= 300
         assert len(transcript.marks) <= 100
         assert len(session._segmenter.voiced) <= 100
+
+
+def test_a_long_wait_for_the_endpoint_asks_for_no_audio_that_is_gone() -> None:
+    options = SessionOptions(window_ms=4_000, endpoint_silence_ms=10_000)
+    events = transcribe_scripted(join(talk(1, 8), silence(11.0)), options)
+    assert spoken(events) == words_from(1, 8)
