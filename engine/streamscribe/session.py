@@ -213,8 +213,8 @@ class Session:
         """The middle of the quietest stretch of the newest hop; ``at`` if no search is possible."""
         search_len = min(self._quiet_search_len, at - self._policy.earliest_cut_at)
         stretches = search_len // _QUIET_LEN
-        if stretches == 0 or self._segmenter.voiced_until_at < at - _QUIET_LEN:
-            return at  # no room, or silent here already
+        if stretches == 0:
+            return at
         start_at = at - stretches * _QUIET_LEN
         audio = self._timeline.read(start_at, at).reshape(stretches, _QUIET_LEN)
         quietest = int(np.square(audio).sum(axis=1).argmin())
