@@ -48,8 +48,8 @@ class Purpose(Enum):
 
 
 _DRAFTED: Final = frozenset({Purpose.PARTIAL, Purpose.PAUSE})
-"""Looks that verify the last hypothesis. What becomes final is decoded step by step: with the
-default model's files a draft that is nearly right tends to be confirmed."""
+"""Looks that verify the last hypothesis. What becomes final verifies only what was promised: with
+the default model's files a draft that is nearly right tends to be confirmed."""
 
 
 @dataclass(frozen=True, slots=True)

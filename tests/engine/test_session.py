@@ -500,6 +500,8 @@ def test_memory_stays_bounded_over_an_hour() -> None:
 
 
 def test_a_long_wait_for_the_endpoint_asks_for_no_audio_that_is_gone() -> None:
-    options = SessionOptions(window_ms=4_000, endpoint_silence_ms=10_000)
-    events = transcribe_scripted(join(talk(1, 8), silence(11.0)), options)
-    assert spoken(events) == words_from(1, 8)
+    options = SessionOptions(
+        window_ms=4_000, endpoint_silence_ms=10_000, soft_pause_ms=200, hop_ms=200
+    )
+    audio = join(talk(1, 2), silence(0.5), talk(3, 8), silence(11.0))
+    assert spoken(transcribe_scripted(audio, options)) == words_from(1, 8)
