@@ -51,7 +51,8 @@ class MoonshineModel:
         self._tokens = ByteTokenTable.read(bundle.file(Role.TOKENIZER))
         threads = threads or min(4, usable_cores())
         self._encoder = _open(bundle.file(Role.ENCODER), threads)
-        self._decoder = _open(bundle.file(Role.DECODER), threads)
+        # One more token is hundreds of tiny operations: sharing them out costs more than it saves.
+        self._decoder = _open(bundle.file(Role.DECODER), 1)
         self._branches = _Branches(self._decoder, bundle.decoder)
         # Some exports take a mask of the audio, some don't; one stream per call needs none.
         self._encoder_masked = "attention_mask" in _input_names(self._encoder)

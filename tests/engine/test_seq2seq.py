@@ -15,18 +15,21 @@ from hypothesis import strategies as st
 from streamscribe.model import Step, StepKind, StepResult
 from streamscribe.seq2seq import GreedySearch, Logits
 
-VOCABULARY = 7
+VOCABULARY = 40
 BOS, EOS = 1, 2
-TOKENS = st.lists(st.sampled_from([0, BOS, 3, 4, 5, 6]), max_size=12).map(tuple)
-TEXT = st.lists(st.sampled_from([0, 3, 4, 5, 6]), max_size=12).map(tuple)
+TOKENS = st.lists(st.integers(0, VOCABULARY - 1), max_size=12).map(tuple)
+TEXT = st.lists(st.integers(3, VOCABULARY - 1), max_size=12).map(tuple)
 
 Prefix = tuple[int, ...]
+Edit = tuple[int, int, Prefix]
+"""Where, how many tokens are taken out there, and what is put in their place."""
+EDITS = st.tuples(st.integers(0, 11), st.integers(0, 2), TOKENS)
 
 
 def logits_after(prefix: Prefix, seed: int) -> Logits:
     rng = np.random.default_rng((seed, zlib.crc32(bytes(prefix))))
     logits = rng.normal(size=VOCABULARY).astype(np.float32)
-    logits[EOS] -= 0.5  # so that sequences get a few tokens long
+    logits[EOS] += 1  # so that sequences get a few tokens long
     return logits
 
 
@@ -90,6 +93,19 @@ def test_a_draft_that_begins_right_gives_the_greedy_result(
     assert result.tokens == truth
 
 
+@given(edits=st.lists(EDITS, max_size=4), seed=st.integers(0, 30))
+def test_an_edited_draft_gives_the_greedy_result_in_no_more_passes(
+    edits: list[Edit], seed: int
+) -> None:
+    truth = greedy((), 12, seed)
+    draft = truth
+    for place, removed, inserted in edits:
+        draft = draft[:place] + inserted + draft[place + removed :]
+    result, decoder = search(step(draft=draft, max_new_tokens=12), seed)
+    assert result.tokens == truth
+    assert decoder.passes <= 2 + len(truth)
+
+
 @given(draft=TOKENS, seed=st.integers(0, 30))
 def test_log_probabilities_do_not_depend_on_the_draft(draft: Prefix, seed: int) -> None:
     result, _ = search(step(draft=draft), seed)
@@ -109,7 +125,7 @@ def test_every_token_has_the_log_probability_that_the_logits_give_it(
         assert log_prob == pytest.approx(expected, abs=1e-5)
 
 
-LONG_SEED = next(seed for seed in range(100) if len(greedy((), 10, seed)) == 10)
+LONG_SEED = next(seed for seed in range(1_000) if len(set(greedy((), 10, seed))) == 10)
 LONG = greedy((), 10, LONG_SEED)
 ENDING_SEED = next(seed for seed in range(100) if 3 <= len(greedy((), 10, seed)) <= 6)
 ENDING = greedy((), 10, ENDING_SEED)
@@ -132,24 +148,39 @@ def test_a_right_draft_of_the_longest_length_takes_no_further_pass() -> None:
     assert decoder.passes == 2
 
 
+UNSAID = next(token for token in range(3, VOCABULARY) if token not in LONG)
+
+
 def test_only_what_follows_the_first_disagreement_is_decoded_again() -> None:
-    wrong = 3 if LONG[6] != 3 else 4
-    draft = (*LONG[:6], wrong, *LONG[7:])
+    draft = (*LONG[:6], UNSAID)
     result, decoder = search(step(draft=draft, max_new_tokens=10), LONG_SEED)
     assert result.tokens == LONG
     assert decoder.passes == 2 + 3  # tokens 7, 8 and 9; token 6 came with the draft
 
 
+@pytest.mark.parametrize(
+    ("draft", "passes"),
+    [
+        pytest.param((*LONG[:3], UNSAID, *LONG[3:]), 3, id="a token too many"),
+        pytest.param((*LONG[:3], UNSAID, UNSAID, *LONG[3:]), 3, id="two tokens too many"),
+        pytest.param((*LONG[:3], *LONG[4:]), 4, id="a token missing"),
+        pytest.param((*LONG[:3], UNSAID, *LONG[4:]), 4, id="another token"),
+        pytest.param((UNSAID, *LONG[1:4], UNSAID, *LONG[5:]), 6, id="two other tokens"),
+    ],
+)
+def test_behind_a_revised_word_the_draft_is_believed_again(draft: Prefix, passes: int) -> None:
+    result, decoder = search(step(draft=draft, max_new_tokens=10), LONG_SEED)
+    assert (result.tokens, decoder.passes) == (LONG, passes)
+
+
 def test_the_cache_is_rolled_back_to_the_first_disagreement() -> None:
-    wrong = 3 if LONG[6] != 3 else 4
-    _, decoder = search(step(draft=(*LONG[:6], wrong), max_new_tokens=10), LONG_SEED)
+    _, decoder = search(step(draft=(*LONG[:6], UNSAID), max_new_tokens=10), LONG_SEED)
     assert decoder.rolled_back_to == [1 + 6]
 
 
 def test_the_cache_is_rolled_back_to_behind_the_forced_tokens() -> None:
     forced = LONG[:4]
-    wrong = 3 if LONG[4] != 3 else 4
-    _, decoder = search(step(forced, (wrong,), 6), LONG_SEED)
+    _, decoder = search(step(forced, (UNSAID,), 6), LONG_SEED)
     assert decoder.rolled_back_to == [1 + 4]
 
 
@@ -177,6 +208,11 @@ def test_a_result_of_the_longest_length_has_not_ended() -> None:
 def test_a_result_that_the_model_ends_has_ended() -> None:
     result, _ = search(step(), ENDING_SEED)
     assert result.ended
+
+
+def test_a_draft_never_says_more_than_the_model() -> None:
+    result, _ = search(step(draft=(*ENDING, EOS, UNSAID)), ENDING_SEED)
+    assert (result.tokens, result.ended) == (ENDING, True)
 
 
 def test_a_draft_longer_than_allowed_is_cut() -> None:
