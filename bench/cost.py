@@ -3,6 +3,9 @@
 RTF is seconds of computing per second of audio. The stream goes through the engine as a live
 client's would, in packets, on one thread; the model uses the threads that it ships with.
 
+Machines differ and are shared, so the same run also decodes the same recordings whole, token by
+token: how many times that a live stream costs says more than its seconds do.
+
 The worst case is steady speech, where the window is always nearly full: the pauses are cut out of
 the recordings, and each model call that looks at 12 s or more is set against one hop.
 """
@@ -16,7 +19,7 @@ import numpy as np
 
 from bench.command import Request, bench_command
 from bench.corpus import Clip, load_clips
-from bench.decoding import seconds_of
+from bench.decoding import decode_whole, seconds_of
 from bench.live import StepCost, run_live, to_pcm
 from bench.outcome import Figures, Grid, Outcome
 from bench.progress import with_progress
@@ -70,17 +73,25 @@ def main(request: Request, repeats: int) -> Outcome:
     steady = steady_speech([clip.samples for clip in (*long, *dev)])
     _spend(recognizer, stopwatch, dev[0].samples)  # warm-up, discarded
     runs: list[dict[str, Spent]] = []
+    offline_rtfs: list[float] = []
     for _ in with_progress(range(repeats), "repeats"):
         by_folder = {
             name: add([_spend(recognizer, stopwatch, clip.samples) for clip in clips])
             for name, clips in (("dev", dev), ("long", long))
         }
         by_folder["steady"] = _spend(recognizer, stopwatch, steady)
+        offline_rtfs.append(_offline_rtf(recognizer, [*dev, *long]))
         runs.append({"all": add([by_folder["dev"], by_folder["long"]]), **by_folder})
+    times_offline = [
+        run["all"].wall_s / run["all"].audio_s / offline
+        for run, offline in zip(runs, offline_rtfs, strict=True)
+    ]
     hop_s = recognizer.options.hop_ms / 1_000
     figures: Figures = {
         **medians([run["all"].figures() for run in runs]),
         **{name: medians([run[name].figures() for run in runs]) for name in runs[0]},
+        "offline_rtf": float(np.median(offline_rtfs)),
+        "times_offline": float(np.median(times_offline)),
         "full_window": full_window([step for run in runs for step in run["steady"].steps], hop_s),
         "ingest_48_khz_rtf": _ingest_rtf(dev),
         "repeats": [{name: spent.figures() for name, spent in run.items()} for run in runs],
@@ -147,6 +158,14 @@ def _spend(recognizer: Recognizer, stopwatch: Stopwatch, samples: Samples) -> Sp
         decoder_s=stopwatch.decoder.seconds - decoder_s,
         steps=tuple(item.step for item in happened if item.step is not None),
     )
+
+
+def _offline_rtf(recognizer: Recognizer, clips: list[Clip]) -> float:
+    """Each recording decoded whole, in one call."""
+    began = time.perf_counter()
+    for clip in clips:
+        decode_whole(recognizer, clip.samples)
+    return (time.perf_counter() - began) / sum(clip.seconds for clip in clips)
 
 
 def _ingest_rtf(clips: list[Clip]) -> float:

@@ -101,6 +101,7 @@ TARGETS: Final = (
         "streamed above offline in pieces, long, commit append", "points",
     ),
     Target("cost", ("rtf",), "real-time factor, dev and long", "s / s", 0.15),
+    Target("cost", ("times_offline",), "live against whole files, real-time factors", "x"),
     Target("cost", ("full_window", "rtf"), "real-time factor, full window", "s / s"),
     Target(
         "offline_speed", ("whole_file", "speed_ratio"),

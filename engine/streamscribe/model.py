@@ -49,6 +49,11 @@ class StepResult:
     ended: bool
     """True when the model ended the sequence itself, False when ``max_new_tokens`` did."""
 
+    @property
+    def mean_log_prob(self) -> float:
+        """Mean of ``log_probs``; 0 of no tokens."""
+        return sum(self.log_probs) / max(1, len(self.log_probs))
+
 
 class TokenTable(Protocol):
     """The part of a tokenizer that decoding needs."""

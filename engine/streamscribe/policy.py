@@ -2,27 +2,32 @@
 
 While somebody talks, the window from some mark to now is decoded once per hop, with the settled
 text forced and the last hypothesis as draft. What consecutive hypotheses agree on is committed
-(``stability.py``). At a soft pause the text is looked at once more. Shortly before the silence is
-long enough to close the segment, the final is decoded in the full window; if nobody speaks, it is
-ready when the segment closes, and nothing is left to compute.
+(``stability.py``). At a soft pause the text is looked at once more, if anything was said since.
+Shortly before the silence is long enough to close the segment, the final is decoded in the full
+window; if nobody speaks, it is ready when the segment closes, and nothing is left to compute.
+
+What becomes final and is not sure is heard again, framed differently, and the likelier text wins.
+How audio falls into a model's frames is luck, and the text of doubtful audio hangs on it;
+``bench/sensitivity.py`` measures how much.
 
 Where somebody talks on without a pause until the window is full, the audio is cut at the quietest
 point of the newest hop, and the hypothesis for what lies before is settled whole.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
 
 from streamscribe import guards
-from streamscribe.events import Event, Partial, Rule
+from streamscribe.events import Event, Rule
 from streamscribe.events import Final as FinalEvent
 from streamscribe.model import StepKind, StepResult, TokenTable
 from streamscribe.options import Commit, SessionOptions
+from streamscribe.segment_text import SegmentText
+from streamscribe.stability import SURE_LOG_PROB
 from streamscribe.timeline import ms_to_len
-from streamscribe.tokens import decode
 from streamscribe.transcript import Transcript
-from streamscribe.words import Span, Spelled, estimate_times, join, spell
+from streamscribe.words import Span
 
 PARTIAL_WINDOW_LEN: Final = ms_to_len(6_000)
 """Partials take in earlier marks only as long as the window stays this short."""
@@ -33,7 +38,19 @@ CONTEXT_GAP_LEN: Final = ms_to_len(3_000)
 TAIL_LEN: Final = ms_to_len(1_000)
 """Most silence that a final's look takes in after the last voiced sample."""
 
-EARLY_HOPS: Final = 3
+STEADY_LEN: Final = ms_to_len(4_000)
+LONGEST_HOPS: Final = 2
+"""A longer window than the first costs more to look at, so it is looked at less often: in
+proportion, and at least once in so many hops."""
+
+LEAD_LEN: Final = ms_to_len(36)
+"""Silence put before audio that is heard again: one and a half of the default model's frames, so
+that the new frames lie between the old ones and no audio is lost or added."""
+
+SHORTEST_FRAMED_LEN: Final = ms_to_len(1_000)
+"""Less audio than this is heard once."""
+
+EARLY_HOPS: Final = 2
 """A segment's first hops are half as long, so that its first words show up sooner."""
 
 
@@ -47,9 +64,9 @@ class Purpose(Enum):
     FINAL = auto()  # the segment is closed
 
 
-_DRAFTED: Final = frozenset({Purpose.PARTIAL, Purpose.PAUSE})
-"""Looks that verify the last hypothesis. What becomes final verifies only what was promised: with
-the default model's files a draft that is nearly right tends to be confirmed."""
+_TENTATIVE: Final = frozenset({Purpose.PARTIAL, Purpose.PAUSE})
+"""Looks whose text may still change: they go on from what is settled. The others decide, and hear
+all of the segment that the window holds, so that context can mend what was settled in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +81,10 @@ class Look:
     max_new_tokens: int
     promised: tuple[int, ...] = ()
     """Committed tokens that the result should begin with, though they are not forced."""
+    lead_len: int = 0
+    """Samples of silence to put before the audio."""
+    heard: tuple[StepResult, ...] = ()
+    """What the same audio gave before, framed differently."""
 
     @property
     def kind(self) -> StepKind:
@@ -85,14 +106,12 @@ class Seq2SeqPolicy:
         self._max_tokens_per_s = max_tokens_per_s
         self._transcript = Transcript(table)
         self._transcript.begin_segment(0)  # what leads to the first words is context too
-        self._segment = -1
-        self._start_at = 0
+        self._text = SegmentText(self._transcript, table, -1, 0, 0)
         self._onset_at = 0
         self._end_at = 0
         self._next_look_at = 0
-        self._seen_at: list[int] = []  # per word of the segment: the look that first showed it
-        self._shown: tuple[str, int] = ("", 0)
-        self._again: Look | None = None  # a look that broke a promise, with all promises forced
+        self._looked_at = 0  # where the newest partial's audio ended
+        self._again: Look | None = None  # has to follow the look that was done
         self._answered_at = -1  # where the silence began for which the final is known
 
     def open(self, segment: int, start_at: int, onset_at: int) -> None:
@@ -102,12 +121,9 @@ class Seq2SeqPolicy:
             transcript = self._transcript = Transcript(self._table)
         transcript.begin_segment(start_at)
         transcript.forget_before(start_at - self._window_len)
-        self._segment = segment
-        self._start_at = start_at
+        self._text = SegmentText(transcript, self._table, segment, start_at, onset_at)
         self._onset_at = onset_at
         self._next_look_at = onset_at + self._hop_len
-        self._seen_at = []
-        self._shown = ("", 0)
         self._answered_at = -1
 
     def oldest_needed_at(self, at: int) -> int:
@@ -126,18 +142,27 @@ class Seq2SeqPolicy:
         if at < self._next_look_at:
             return None
         early = at - self._onset_at < EARLY_HOPS * self._hop_len
-        self._next_look_at = at + (self._hop_len // 2 if early else self._hop_len)
+        self._next_look_at = at + self._hop_len
         if not self._partials:
             return None
-        return self._look(Purpose.PARTIAL, at, min(PARTIAL_WINDOW_LEN, self._window_len))
+        self._looked_at = at
+        look = self._look(Purpose.PARTIAL, at, min(PARTIAL_WINDOW_LEN, self._window_len))
+        hop_len = self._hop_len // 2 if early else self._hop_after(look.end_at - look.start_at)
+        self._next_look_at = at + hop_len
+        return look
 
-    def look_at_pause(self, at: int) -> Look:
-        """The look at a soft pause."""
+    def look_at_pause(self, at: int, voiced_until_at: int) -> Look | None:
+        """The look at a soft pause; None if the newest partial has heard what was said."""
+        if self._looked_at >= voiced_until_at:
+            self._transcript.note_pause(at)
+            return None
+        self._next_look_at = at + self._hop_len
         return self._look(Purpose.PAUSE, at, min(PARTIAL_WINDOW_LEN, self._window_len))
 
     def look_ahead(self, at: int, voiced_until_at: int) -> Look:
         """The look shortly before the silence from ``voiced_until_at`` on ends the segment."""
         self._answered_at = voiced_until_at
+        self._next_look_at = at + self._hop_len
         return self._look(Purpose.AHEAD, min(at, voiced_until_at + TAIL_LEN), self._window_len)
 
     def must_cut(self, at: int) -> bool:
@@ -163,10 +188,16 @@ class Seq2SeqPolicy:
     def done(self, look: Look, result: StepResult, voiced: list[Span]) -> list[Event]:
         """Take the result of ``look``; gives the partial that it makes, if anything is new."""
         transcript = self._transcript
+        heard = (*look.heard, result)
         promised_len = len(look.promised)
-        if result.tokens[:promised_len] != look.promised:
+        kept = [one for one in heard if one.tokens[:promised_len] == look.promised]
+        if not kept:
             self._again = self._look(look.purpose, look.end_at, self._window_len, keep=True)
             return []
+        if not look.heard and _is_worth_hearing_again(look, result):
+            self._again = replace(look, lead_len=LEAD_LEN, draft=result.tokens, heard=heard)
+            return []
+        result = max(kept, key=_plausibility)
         settled = transcript.tokens[transcript.segment_index : transcript.fixed]
         tokens, log_probs = result.tokens[promised_len:], result.log_probs[promised_len:]
         kept_len = max(0, guards.loop_start((*settled, *tokens)) - len(settled))
@@ -175,13 +206,15 @@ class Seq2SeqPolicy:
             return []
         stable = transcript.stable_index()
         transcript.promote_pauses(stable)
-        if self._append and self._believable(voiced):
+        if self._append and self._text.is_believable(voiced):
             transcript.settle(stable)
         if look.purpose is Purpose.PAUSE:
             transcript.note_pause(look.end_at)
         if look.purpose is Purpose.CUT:
             transcript.mark_here(look.end_at)
-        return self._show(look.end_at, voiced) if self._partials else []
+        if not self._partials:
+            return []
+        return self._text.partial(look.end_at, voiced, promising=self._append)
 
     def look_again(self) -> Look | None:
         """The look that has to follow the one that was done."""
@@ -191,34 +224,30 @@ class Seq2SeqPolicy:
     def close(self, end_at: int, voiced: list[Span]) -> FinalEvent:
         """The segment ends at ``end_at``; every look has been answered."""
         transcript = self._transcript
-        if not self._believable(voiced):
+        if not self._text.is_believable(voiced):
             transcript.replace_hypothesis((), ())
         transcript.settle(len(transcript.tokens))
-        words = self._words(len(transcript.tokens))
-        self._see(words, voiced[-1].end_at)
         self._end_at = end_at
-        return FinalEvent(
-            segment=self._segment,
-            text=join(words),
-            words=estimate_times(words, self._seen_at, voiced, self._onset_at, end_at),
-            start_at=self._start_at,
-            end_at=end_at,
-        )
+        return self._text.final(end_at, voiced)
+
+    def _hop_after(self, window_len: int) -> int:
+        """How soon to look again after a window of this length."""
+        stretched_len = self._hop_len * window_len // STEADY_LEN
+        return min(max(self._hop_len, stretched_len), LONGEST_HOPS * self._hop_len)
 
     def _look(self, purpose: Purpose, end_at: int, limit_len: int, *, keep: bool = False) -> Look:
         """A look from the earliest mark within the limit.
 
-        What becomes final is decoded freely first, given earlier segments only; nearly always it
-        begins with what was promised. With ``keep``, the promises are forced.
+        What was promised is part of the draft where a look decides; nearly always the result
+        begins with it. With ``keep``, it is forced.
         """
         transcript = self._transcript
         mark = transcript.window_mark(end_at, limit_len)
         transcript.settle(max(transcript.fixed, mark.index))
         transcript.forget_before(end_at - self._window_len)
         mark = transcript.window_mark(end_at, limit_len)
-        drafted = purpose in _DRAFTED
         forced_until = transcript.fixed
-        if not drafted and not keep:
+        if purpose not in _TENTATIVE and not keep:
             forced_until = max(mark.index, transcript.segment_index)
         cap = guards.token_cap(end_at - mark.at, self._max_tokens_per_s)
         promised = tuple(transcript.tokens[forced_until : transcript.fixed])
@@ -227,41 +256,22 @@ class Seq2SeqPolicy:
             start_at=mark.at,
             end_at=end_at,
             forced=tuple(transcript.tokens[mark.index : forced_until]),
-            draft=transcript.hypothesis if drafted else promised,
+            draft=tuple(transcript.tokens[forced_until:]),
             max_new_tokens=max(guards.SHORTEST_CAP, cap - (forced_until - mark.index)),
             promised=promised,
         )
 
-    def _believable(self, voiced: list[Span]) -> bool:
-        """Whether the hypothesis may be shown: what the guards say of it."""
-        transcript = self._transcript
-        hypothesis = transcript.hypothesis
-        begins = transcript.fixed == transcript.segment_index
-        voiced_len = sum(span.end_at - span.start_at for span in voiced)
-        return (
-            guards.likely(transcript.log_probs[transcript.fixed :], begins=begins)
-            and guards.speakable(len(transcript.tokens) - transcript.segment_index, voiced_len)
-            and guards.is_speech(decode(hypothesis, self._table, ended=False))
-        )
 
-    def _words(self, end: int) -> list[Spelled]:
-        transcript = self._transcript
-        part = slice(transcript.segment_index, end)
-        return spell(transcript.tokens[part], transcript.log_probs[part], self._table)
+def _is_worth_hearing_again(look: Look, result: StepResult) -> bool:
+    """Whether another framing of the audio may give a better text that will be final."""
+    return (
+        look.purpose not in _TENTATIVE
+        and bool(result.tokens)
+        and result.mean_log_prob < SURE_LOG_PROB
+        and look.end_at - look.start_at >= SHORTEST_FRAMED_LEN
+    )
 
-    def _see(self, words: list[Spelled], at: int) -> None:
-        newest_at = self._seen_at[-1] if self._seen_at else at
-        self._seen_at += [max(at, newest_at)] * (len(words) - len(self._seen_at))
 
-    def _show(self, at: int, voiced: list[Span]) -> list[Event]:
-        transcript = self._transcript
-        shown = len(transcript.tokens) if self._believable(voiced) else transcript.fixed
-        words = self._words(shown)
-        self._see(words, min(at, voiced[-1].end_at))
-        text = join(words)
-        committed = len(join(self._words(transcript.fixed))) if self._append else 0
-        if (text, committed) == self._shown:
-            return []
-        self._shown = (text, committed)
-        timed = estimate_times(words, self._seen_at, voiced, self._onset_at, at)
-        return [Partial(self._segment, text, committed, timed, at)]
+def _plausibility(result: StepResult) -> tuple[bool, bool, float]:
+    """Sorts the results of one look: the best is the last."""
+    return result.ended, bool(result.tokens), result.mean_log_prob

@@ -114,7 +114,7 @@ class Session:
             return None
         self._in_flight = True
         return Step(
-            samples=self._timeline.read(self._look.start_at, self._look.end_at),
+            samples=self._samples_of(self._look),
             forced=self._look.forced,
             draft=self._look.draft,
             max_new_tokens=self._look.max_new_tokens,
@@ -161,7 +161,7 @@ class Session:
             case Opened():
                 self._open(turn)
             case Paused():
-                self._look = self._policy.look_at_pause(end_at)
+                self._look = self._policy.look_at_pause(end_at, self._segmenter.voiced_until_at)
             case Ending(voiced_until_at=voiced_until_at):
                 self._look = self._policy.look_ahead(end_at, voiced_until_at)
             case Closed(rule=rule):
@@ -219,6 +219,12 @@ class Session:
         audio = self._timeline.read(start_at, at).reshape(stretches, _QUIET_LEN)
         quietest = int(np.square(audio).sum(axis=1).argmin())
         return start_at + quietest * _QUIET_LEN + _QUIET_LEN // 2
+
+    def _samples_of(self, look: Look) -> Samples:
+        audio = self._timeline.read(look.start_at, look.end_at)
+        if not look.lead_len:
+            return audio
+        return np.concatenate((np.zeros(look.lead_len, dtype=np.float32), audio))
 
     def _forget(self) -> None:
         if self._look is not None or self._segmenter.is_open:

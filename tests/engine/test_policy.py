@@ -12,17 +12,22 @@ from streamscribe.model import StepKind, StepResult
 from streamscribe.options import Commit, SessionOptions
 from streamscribe.policy import (
     CONTEXT_GAP_LEN,
+    LEAD_LEN,
+    LONGEST_HOPS,
     PARTIAL_WINDOW_LEN,
+    SHORTEST_FRAMED_LEN,
+    STEADY_LEN,
     Look,
     Purpose,
     Seq2SeqPolicy,
 )
-from streamscribe.stability import AGREEING_LOOKS
+from streamscribe.stability import AGREEING_LOOKS, SURE_LOG_PROB
 from streamscribe.timeline import SAMPLE_RATE, ms_to_len
 from streamscribe.words import Span
 
 SECOND = SAMPLE_RATE
 SURE = -0.01
+UNSURE = 2 * SURE_LOG_PROB
 UNLIKELY = MEAN_LOG_PROB_MIN - 1
 
 
@@ -44,6 +49,12 @@ class Driven:
         """The look of a hop that is due at ``at``."""
         look = self.policy.look_at_hop(at)
         assert look is not None, f"no look is due at {at}"
+        return look
+
+    def pause(self, at: int) -> Look:
+        """The look at a soft pause, where somebody spoke until just now."""
+        look = self.policy.look_at_pause(at, at)
+        assert look is not None
         return look
 
     def answer(self, look: Look, *tokens: int, log_prob: float = SURE) -> list[Event]:
@@ -95,9 +106,43 @@ def test_the_first_hops_are_half_as_long() -> None:
 
 def test_later_hops_are_whole() -> None:
     driven = opened()
-    driven.look(9 * SECOND)
-    assert driven.policy.look_at_hop(10 * SECOND - 1) is None
-    assert driven.policy.look_at_hop(10 * SECOND) is not None
+    driven.look(STEADY_LEN)
+    assert driven.policy.look_at_hop(STEADY_LEN + SECOND - 1) is None
+    assert driven.policy.look_at_hop(STEADY_LEN + SECOND) is not None
+
+
+@pytest.mark.parametrize(
+    ("window_len", "hops"),
+    [(STEADY_LEN * 3 // 2, 1.5), (STEADY_LEN * 2, 2), (STEADY_LEN * 3, LONGEST_HOPS)],
+)
+def test_a_longer_window_is_looked_at_less_often(window_len: int, hops: float) -> None:
+    driven = opened()
+    driven.look(window_len)
+    next_at = window_len + round(hops * SECOND)
+    assert driven.policy.look_at_hop(next_at - 1) is None
+    assert driven.policy.look_at_hop(next_at) is not None
+
+
+def test_a_pause_is_looked_at_where_something_was_said_since_the_last_look() -> None:
+    driven = opened()
+    driven.answer(driven.look(2 * SECOND), 1, 2)
+    look = driven.policy.look_at_pause(3 * SECOND, 2 * SECOND + 1)
+    assert look is not None
+    assert look.purpose is Purpose.PAUSE
+
+
+def test_a_pause_is_not_looked_at_where_everything_was_heard() -> None:
+    driven = opened()
+    driven.answer(driven.look(2 * SECOND), 1, 2)
+    assert driven.policy.look_at_pause(3 * SECOND, 2 * SECOND) is None
+
+
+def test_the_first_hop_after_a_pause_is_whole() -> None:
+    driven = opened()
+    driven.look(2 * SECOND)
+    driven.answer(driven.pause(9 * SECOND // 4), 1, 2)
+    assert driven.policy.look_at_hop(13 * SECOND // 4 - 1) is None
+    assert driven.policy.look_at_hop(13 * SECOND // 4) is not None
 
 
 def test_no_hop_is_looked_at_without_partials() -> None:
@@ -139,7 +184,7 @@ def test_what_was_said_after_the_look_ahead_needs_a_look_at_the_end() -> None:
 
 def test_a_pauses_look_does_not_answer_for_the_final() -> None:
     driven = opened()
-    driven.answer(driven.policy.look_at_pause(3 * SECOND), 1, 2)
+    driven.answer(driven.pause(3 * SECOND), 1, 2)
     assert driven.policy.look_at_end(Rule.SILENCE, 4 * SECOND, 2 * SECOND) is not None
 
 
@@ -155,7 +200,7 @@ def test_only_the_look_at_the_end_is_a_final_step() -> None:
     driven = opened()
     kinds = [
         driven.look(SECOND).kind,
-        driven.policy.look_at_pause(2 * SECOND).kind,
+        driven.pause(2 * SECOND).kind,
         driven.policy.look_ahead(3 * SECOND, SECOND).kind,
         driven.policy.look_at_cut(3 * SECOND).kind,
     ]
@@ -209,7 +254,7 @@ def test_a_partial_looks_at_less_than_the_window_where_a_mark_allows() -> None:
 
 def test_a_segment_that_follows_soon_carries_audio_and_text_over() -> None:
     driven = opened()
-    driven.answer(driven.policy.look_at_pause(2 * SECOND), 1, 2, PERIOD)
+    driven.answer(driven.pause(2 * SECOND), 1, 2, PERIOD)
     driven.close(3 * SECOND)
     driven.open(3 * SECOND + CONTEXT_GAP_LEN)
     look = driven.policy.look_ahead(4 * SECOND + CONTEXT_GAP_LEN, 0)
@@ -218,17 +263,17 @@ def test_a_segment_that_follows_soon_carries_audio_and_text_over() -> None:
 
 def test_after_a_long_silence_nothing_is_carried_over() -> None:
     driven = opened()
-    driven.answer(driven.policy.look_at_pause(2 * SECOND), 1, 2, PERIOD)
+    driven.answer(driven.pause(2 * SECOND), 1, 2, PERIOD)
     driven.close(3 * SECOND)
     start_at = 3 * SECOND + CONTEXT_GAP_LEN + 1
     driven.open(start_at)
-    look = driven.policy.look_at_pause(start_at + SECOND)
+    look = driven.pause(start_at + SECOND)
     assert (look.start_at, look.forced) == (start_at, ())
 
 
 def test_carried_text_is_not_shown_again() -> None:
     driven = opened()
-    driven.answer(driven.policy.look_at_pause(2 * SECOND), 1, 2, PERIOD)
+    driven.answer(driven.pause(2 * SECOND), 1, 2, PERIOD)
     driven.close(3 * SECOND)
     driven.open(3 * SECOND)
     assert text_of(driven.answer(driven.look(5 * SECOND), 3)) == "w3"
@@ -306,6 +351,67 @@ def test_a_look_is_taken_again_only_once() -> None:
     assert driven.policy.look_again() is None
 
 
+def test_a_doubtful_final_is_heard_again_behind_a_little_silence() -> None:
+    driven = opened()
+    look = look_at_end(driven)
+    assert driven.answer(look, 1, 2, log_prob=UNSURE) == []
+    again = driven.policy.look_again()
+    assert again is not None
+    assert (again.lead_len, again.draft) == (LEAD_LEN, (1, 2))
+    assert (again.start_at, again.end_at) == (look.start_at, look.end_at)
+
+
+@pytest.mark.parametrize(("second", "text"), [(UNSURE / 2, "w1 w3"), (UNSURE * 2, "w1 w2")])
+def test_of_two_hearings_the_likelier_counts(second: float, text: str) -> None:
+    driven = opened()
+    driven.answer(look_at_end(driven), 1, 2, log_prob=UNSURE)
+    again = driven.policy.look_again()
+    assert again is not None
+    driven.answer(again, 1, 3, log_prob=second)
+    assert driven.policy.look_again() is None
+    assert driven.close(9 * SECOND).text == text
+
+
+def test_of_two_hearings_one_that_says_nothing_does_not_count() -> None:
+    driven = opened()
+    driven.answer(look_at_end(driven), 1, 2, log_prob=UNSURE)
+    again = driven.policy.look_again()
+    assert again is not None
+    driven.answer(again)
+    assert driven.close(9 * SECOND).text == "w1 w2"
+
+
+def test_of_two_hearings_one_that_breaks_a_promise_does_not_count() -> None:
+    driven = opened()
+    driven.agree(1, 2, 3)
+    driven.answer(look_at_end(driven), 1, 2, 7, log_prob=UNSURE)
+    again = driven.policy.look_again()
+    assert again is not None
+    driven.answer(again, 1, 9, 8, log_prob=SURE)
+    assert driven.close(9 * SECOND).text == "w1 w2 w7"
+
+
+def test_a_sure_final_is_heard_once() -> None:
+    driven = opened()
+    driven.answer(look_at_end(driven), 1, 2, log_prob=SURE)
+    assert driven.policy.look_again() is None
+
+
+def test_a_doubtful_partial_is_heard_once() -> None:
+    driven = opened()
+    driven.answer(driven.look(2 * SECOND), 1, 2, log_prob=UNSURE)
+    assert driven.policy.look_again() is None
+
+
+def test_a_very_short_final_is_heard_once() -> None:
+    driven = opened()
+    end_at = SHORTEST_FRAMED_LEN - 1
+    look = driven.policy.look_at_end(Rule.FLUSH, end_at, end_at)
+    assert look is not None
+    driven.answer(look, 1, 2, log_prob=UNSURE)
+    assert driven.policy.look_again() is None
+
+
 def test_with_nothing_promised_the_final_may_say_something_else() -> None:
     driven = opened(commit=Commit.FINAL)
     driven.agree(1, 2, 3)
@@ -332,7 +438,7 @@ def test_unlikely_text_is_not_shown() -> None:
 
 def test_unlikely_text_does_not_reach_the_final() -> None:
     driven = opened()
-    driven.answer(driven.policy.look_at_pause(SECOND), 1, 2, log_prob=UNLIKELY)
+    driven.answer(driven.pause(SECOND), 1, 2, log_prob=UNLIKELY)
     assert driven.close(2 * SECOND).text == ""
 
 
@@ -371,13 +477,13 @@ def test_a_step_may_have_as_many_tokens_as_its_audio_can_hold(seconds: int) -> N
 def test_forced_tokens_count_towards_the_cap() -> None:
     driven = opened(max_tokens_per_s=3.0)
     driven.agree(1, 2, 3)
-    assert driven.look(6 * SECOND).max_new_tokens == 3 * 6 - 2
+    assert driven.look(7 * SECOND).max_new_tokens == 3 * 7 - 2
 
 
 def test_a_cap_that_forced_tokens_have_used_up_still_leaves_a_word() -> None:
     driven = opened(max_tokens_per_s=0.1)
     driven.agree(*range(1, 12))
-    assert driven.look(6 * SECOND).max_new_tokens > 0
+    assert driven.look(7 * SECOND).max_new_tokens > 0
 
 
 def test_words_carry_times_inside_their_segment() -> None:
