@@ -35,7 +35,8 @@ def describe_run() -> Figures:
         },
         "git": {
             "commit": _git("rev-parse", "HEAD").strip() or None,
-            "dirty": bool(_git("status", "--porcelain").strip()),
+            # Results that this very run has written before don't count.
+            "dirty": bool(_git("status", "--porcelain", ":(exclude)bench/results").strip()),
         },
         "model": {
             "name": bundle.name,
