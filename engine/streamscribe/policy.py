@@ -36,7 +36,7 @@ CONTEXT_GAP_LEN: Final = ms_to_len(3_000)
 """After a longer silence a segment begins without the context of the one before."""
 
 TAIL_LEN: Final = ms_to_len(1_000)
-"""Most silence that a final's look takes in after the last voiced sample."""
+"""Most silence that a look takes in after the last voiced sample."""
 
 STEADY_LEN: Final = ms_to_len(4_000)
 LONGEST_HOPS: Final = 2
@@ -157,7 +157,8 @@ class Seq2SeqPolicy:
             self._transcript.note_pause(at)
             return None
         self._next_look_at = at + self._hop_len
-        return self._look(Purpose.PAUSE, at, min(PARTIAL_WINDOW_LEN, self._window_len))
+        end_at = min(at, voiced_until_at + TAIL_LEN)
+        return self._look(Purpose.PAUSE, end_at, min(PARTIAL_WINDOW_LEN, self._window_len))
 
     def look_ahead(self, at: int, voiced_until_at: int) -> Look:
         """The look shortly before the silence from ``voiced_until_at`` on ends the segment."""
@@ -211,7 +212,9 @@ class Seq2SeqPolicy:
         if look.purpose is Purpose.PAUSE:
             transcript.note_pause(look.end_at)
         if look.purpose is Purpose.CUT:
+            # It heard less than the newest partial: to show it would take words back for a hop.
             transcript.mark_here(look.end_at)
+            return []
         if not self._partials:
             return []
         return self._text.partial(look.end_at, voiced, promising=self._append)

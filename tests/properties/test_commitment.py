@@ -53,3 +53,16 @@ def test_a_partial_always_says_something_new(
         partials = [event for event in segment if isinstance(event, Partial)]
         for before, after in pairwise(partials):
             assert (before.text, before.committed) != (after.text, after.committed)
+
+
+@settings(max_examples=15, deadline=None)
+@given(lead_ms=st.integers(0, 500), options=OPTIONS, seed=st.integers(0, 10**6))
+def test_a_partial_never_hears_less_than_the_one_before(
+    lead_ms: int, options: SessionOptions, seed: int
+) -> None:
+    audio = join(silence(lead_ms / 1_000), talk(1, 100), silence(0.2))
+    heard_at: dict[int, int] = {}
+    for event in transcribe_scripted(audio, options, WaveringModel(seed)):
+        if isinstance(event, Partial):
+            assert event.at >= heard_at.get(event.segment, 0)
+            heard_at[event.segment] = event.at
