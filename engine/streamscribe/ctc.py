@@ -1,0 +1,90 @@
+"""Greedy CTC: frames to tokens as they come, with nothing to stitch.
+
+A CTC model gives each frame one token or the blank. Its text is what remains when a token's
+repeats are merged and blanks are dropped ("best path": Graves et al., ICML 2006, section 3.2)::
+
+    frames   _ h h _ e l l _ l o o _
+    tokens     h     e l     l o
+
+Merging looks at one frame and the one before. So a stream needs to carry over only the token whose
+frames have not ended yet, and any split of the same frames gives the same tokens.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+LogProbs: TypeAlias = npt.NDArray[np.float32]
+"""(frames, vocabulary): natural log-probabilities."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spike:
+    """One token, and the frames in a row that say it."""
+
+    token: int
+    start: int
+    """Its first frame, counted from the beginning of the stream."""
+    end: int
+    """One past its last frame."""
+    log_prob: float
+    """Of its likeliest frame."""
+
+
+class GreedyCollapse:
+    """The tokens of one stream of frames; ``blank`` is the id that says nothing."""
+
+    def __init__(self, blank: int) -> None:
+        self._blank = blank
+        self._frames = 0
+        self._open: Spike | None = None
+
+    @property
+    def frames(self) -> int:
+        """How many frames were received."""
+        return self._frames
+
+    @property
+    def open(self) -> Spike | None:
+        """The token that the newest frame says; more frames may only make it longer."""
+        return self._open
+
+    def receive(self, log_probs: LogProbs) -> list[Spike]:
+        """The tokens that ended in these frames, (n, vocabulary), n maybe 0."""
+        ended: list[Spike] = []
+        for spike in _runs(log_probs, self._frames):
+            grown = self._open
+            if grown is not None and grown.token == spike.token:
+                likeliest = max(grown.log_prob, spike.log_prob)
+                self._open = replace(grown, end=spike.end, log_prob=likeliest)
+                continue
+            ended += self.finish()
+            if spike.token != self._blank:
+                self._open = spike
+        self._frames += len(log_probs)
+        return ended
+
+    def finish(self) -> list[Spike]:
+        """The token that is open, if any: no frame that continues it will follow."""
+        last, self._open = self._open, None
+        return [] if last is None else [last]
+
+    def provisional(self, log_probs: LogProbs) -> list[Spike]:
+        """What ``receive`` and ``finish`` would give now; nothing is changed."""
+        guess = GreedyCollapse(self._blank)
+        guess._frames, guess._open = self._frames, self._open
+        return guess.receive(log_probs) + guess.finish()
+
+
+def _runs(log_probs: LogProbs, first: int) -> Iterator[Spike]:
+    """Runs of frames with the same likeliest id, blanks included; frame 0 is ``first``."""
+    if not len(log_probs):
+        return
+    ids = log_probs.argmax(axis=-1)
+    best = log_probs.max(axis=-1)
+    edges = [0, *(np.flatnonzero(np.diff(ids)) + 1).tolist(), len(ids)]
+    for start, end in zip(edges, edges[1:], strict=False):
+        yield Spike(int(ids[start]), first + start, first + end, float(best[start:end].max()))
