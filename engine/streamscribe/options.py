@@ -36,7 +36,7 @@ class SessionOptions:
     partials: bool = True
     commit: Commit = Commit.APPEND
     hop_ms: int = 500
-    """New audio between two partials; half in a segment's first hops, up to twice in long windows."""
+    """New audio between two partials: half of it at first, up to twice as much in long windows."""
     endpoint_silence_ms: int = 800
     """Silence that closes a segment (hard endpoint)."""
     soft_pause_ms: int = 300

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakes import transcribe_scripted
+from fakes import join, silence, talk, transcribe_scripted
 from fakes_speech import OPTIONS, PHRASES, Phrase, WaveringModel, speak
 from streamscribe.events import Endpoint, Event, Final, Partial, SpeechStarted
 from streamscribe.options import Commit, SessionOptions

@@ -19,7 +19,8 @@ def frames(ids: list[int]) -> LogProbs:
     logits = np.zeros((len(ids), 4), dtype=np.float32)
     for index, token in enumerate(ids):
         logits[index, token] = 1 + index / 10
-    return (logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))).astype(np.float32)
+    log_probs: LogProbs = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    return log_probs
 
 
 def collapse(log_probs: LogProbs, cuts: Sequence[int] = ()) -> list[Spike]:
