@@ -1,10 +1,12 @@
 import json
+from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from fakes_bundle import distributed_manifest, make_wheel, whole_bundle, write_manifest
+from streamscribe import model_files
 from streamscribe_cli import wheels
 from streamscribe_cli.main import cli
 
@@ -19,6 +21,16 @@ def pullable(tmp_path: Path) -> tuple[Path, Path]:
     return write_manifest(tmp_path / "bundle", distributed_manifest(wheel)), wheel
 
 
+@pytest.fixture
+def no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if no package that holds a model's files were installed."""
+
+    def missing(name: str) -> Distribution:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(model_files, "distribution", missing)
+
+
 def test_list_shows_each_model_with_its_size_and_licence_and_the_default(tmp_path: Path) -> None:
     lines = models("list", "--models-dir", tmp_path).stdout.splitlines()
     assert lines[0].split() == ["NAME", "SIZE", "LANGUAGES", "LICENCE", "WHERE"]
@@ -27,6 +39,7 @@ def test_list_shows_each_model_with_its_size_and_licence_and_the_default(tmp_pat
     assert lines[3] == "* is the default"
 
 
+@pytest.mark.usefixtures("no_packages")
 def test_list_says_which_model_is_not_here(tmp_path: Path) -> None:
     listed = json.loads(models("list", "--json", "--models-dir", tmp_path).stdout)
     base = next(model for model in listed if model["name"] == "moonshine-base-en")
@@ -56,6 +69,7 @@ def test_path_prints_only_the_role_that_is_asked_for(tmp_path: Path) -> None:
     assert said == f"{folder / 'tokenizer.bin'}\n"
 
 
+@pytest.mark.usefixtures("no_packages")
 def test_path_of_a_model_that_is_not_here_names_the_command_that_mends_it(tmp_path: Path) -> None:
     result = models("path", "moonshine-base-en", "--models-dir", tmp_path)
     assert (result.exit_code, result.stdout) == (1, "")
