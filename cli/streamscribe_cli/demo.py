@@ -15,7 +15,7 @@ import click
 from streamscribe.errors import AudioError, StreamscribeError
 from streamscribe_cli.audio_files import Recording, UnusableRecording, open_recording
 from streamscribe_cli.check import SAMPLE
-from streamscribe_cli.display import make_display
+from streamscribe_cli.display import open_display
 from streamscribe_cli.latency import Arrival, Measured, measure, paced, packets
 from streamscribe_cli.server_process import ServerProcess, local_server
 from streamscribe_client import ServerError, connect
@@ -99,7 +99,7 @@ def _stream(server: ServerProcess, recording: Recording) -> Measured:
             encoding=str(format.encoding),
             channels=format.channels,
         ) as stream,
-        make_display(partials_as_lines=True) as display,
+        open_display(partials_as_lines=True) as display,
     ):
         silence_ms = stream.options.endpoint_silence_ms
         pieces = packets(format, recording.blocks, silence_ms=silence_ms + SILENCE_AFTER_MS)

@@ -6,8 +6,8 @@ two lines at the bottom of a terminal, changes in place.
 
 import sys
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Protocol, Self
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Protocol
 
 import click
 from rich.console import Console
@@ -25,16 +25,7 @@ TENTATIVE = "dim italic"
 
 
 class Display(Protocol):
-    """Shows a stream's events while the block runs."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
+    """Shows a stream's events."""
 
     def show(self, event: StreamEvent) -> None:
         """Take the stream's next event."""
@@ -44,26 +35,9 @@ class Display(Protocol):
 class Captions:
     """For terminals: committed words plain, tentative ones dim, finals scroll away above."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, live: Live) -> None:
         self._console = console
-        self._live = Live(
-            console=console,
-            auto_refresh=False,
-            transient=True,
-            vertical_overflow="visible",
-        )
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._live.stop()
+        self._live = live
 
     def show(self, event: StreamEvent) -> None:
         """See ``Display``."""
@@ -93,17 +67,6 @@ class Lines:
     def __init__(self, *, partials: bool) -> None:
         self._partials = partials
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        pass
-
     def show(self, event: StreamEvent) -> None:
         """See ``Display``."""
         match event:
@@ -116,39 +79,28 @@ class Lines:
                 _warn(event)
 
 
-def make_display(*, partials_as_lines: bool) -> Display:
+@contextmanager
+def open_captions(console: Console) -> Iterator[Captions]:
+    """Captions at the bottom of ``console``, which is whole again afterwards."""
+    with Live(
+        console=console, auto_refresh=False, transient=True, vertical_overflow="visible"
+    ) as live:
+        yield Captions(console, live)
+
+
+def open_display(*, partials_as_lines: bool) -> AbstractContextManager[Display]:
     """Captions on a terminal, otherwise lines."""
     if sys.stdout.isatty():
-        return Captions(Console(highlight=False))
-    return Lines(partials=partials_as_lines)
+        return open_captions(Console(highlight=False))
+    return nullcontext(Lines(partials=partials_as_lines))
 
 
 class ProgressBar:
-    """How much of a recording was read, on standard error, if that is a terminal."""
+    """How much of a recording was read, on standard error."""
 
-    def __init__(self, name: str, length_s: float | None, *, shown: bool) -> None:
-        console = Console(stderr=True)
-        columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
-        self._shown = shown and console.is_terminal
-        self._progress = Progress(
-            *columns,
-            console=console,
-            transient=True,
-            disable=not self._shown,
-        )
-        self._task: TaskID = self._progress.add_task(name, total=length_s)
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress = progress
+        self._task = task
 
     def followed(self, recording: Recording) -> Iterator[bytes]:
         """The recording's blocks, each of them advancing the bar."""
@@ -161,6 +113,21 @@ class ProgressBar:
         self._progress.stop()
         click.echo(text, nl=False)
         self._progress.start()
+
+
+@contextmanager
+def open_progress_bar(name: str, length_s: float | None, *, shown: bool) -> Iterator[ProgressBar]:
+    """The bar of one recording; nothing is shown where standard error is no terminal."""
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not (shown and console.is_terminal),
+    ) as progress:
+        yield ProgressBar(progress, progress.add_task(name, total=length_s))
 
 
 def _warn(error: Error) -> None:

@@ -8,7 +8,7 @@ from typing import Unpack
 
 import click
 
-from streamscribe_cli.display import make_display
+from streamscribe_cli.display import open_display
 from streamscribe_cli.microphone import Microphone, device_of, devices, open_microphone
 from streamscribe_cli.transcriber import Chosen, make_transcriber, transcriber_options
 
@@ -32,7 +32,7 @@ def listen(
     transcriber = make_transcriber(ctx, chosen, partials=True)
     with open_microphone(device_of(device)) as microphone, _stopped_by_interrupt(microphone):
         click.echo(f"listening to {microphone.name}; Ctrl-C ends", err=True)
-        with make_display(partials_as_lines=False) as display:
+        with open_display(partials_as_lines=False) as display:
             for event in transcriber.events(microphone.format, microphone.blocks()):
                 display.show(event)
     if microphone.dropped_s:

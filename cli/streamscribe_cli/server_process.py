@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO
 
@@ -98,9 +98,8 @@ def _stop(process: subprocess.Popen[str]) -> None:
     assert process.stdout is not None
     try:
         process.terminate()
-        process.wait(STOP_MAX_S)
-    except subprocess.TimeoutExpired:
-        pass  # by force, then
+        with suppress(subprocess.TimeoutExpired):  # by force, then
+            process.wait(STOP_MAX_S)
     finally:  # where somebody gets impatient and presses Ctrl-C again, too
         process.kill()
         process.wait()

@@ -14,7 +14,7 @@ from streamscribe.codec import Encoding
 from streamscribe.errors import AudioError
 from streamscribe.ingest import AudioFormat
 from streamscribe_cli.audio_files import Recording, open_recording, raw_recording
-from streamscribe_cli.display import ProgressBar
+from streamscribe_cli.display import open_progress_bar
 from streamscribe_cli.transcriber import (
     Chosen,
     Transcriber,
@@ -182,7 +182,7 @@ def _transcribe(
     streamed = format is Format.TEXT and source.target is None
     finals: list[Final] = []
     long = recording.length_s is not None and recording.length_s > BAR_MIN_S
-    with ProgressBar(Path(source.name).name, recording.length_s, shown=long) as bar:
+    with open_progress_bar(Path(source.name).name, recording.length_s, shown=long) as bar:
         blocks = bar.followed(recording)
         for event in transcriber.events(recording.format, blocks):
             match event:

@@ -139,14 +139,11 @@ class Seq2SeqPolicy:
 
     def look_at_hop(self, at: int) -> Look | None:
         """The look that is due at ``at`` while somebody talks."""
-        if at < self._next_look_at:
-            return None
-        early = at - self._onset_at < EARLY_HOPS * self._hop_len
-        self._next_look_at = at + self._hop_len
-        if not self._partials:
+        if not self._partials or at < self._next_look_at:
             return None
         self._looked_at = at
-        look = self._look(Purpose.PARTIAL, at, min(PARTIAL_WINDOW_LEN, self._window_len))
+        look = self._look(Purpose.PARTIAL, at)
+        early = at - self._onset_at < EARLY_HOPS * self._hop_len
         hop_len = self._hop_len // 2 if early else self._hop_after(look.end_at - look.start_at)
         self._next_look_at = at + hop_len
         return look
@@ -157,14 +154,13 @@ class Seq2SeqPolicy:
             self._transcript.note_pause(at)
             return None
         self._next_look_at = at + self._hop_len
-        end_at = min(at, voiced_until_at + TAIL_LEN)
-        return self._look(Purpose.PAUSE, end_at, min(PARTIAL_WINDOW_LEN, self._window_len))
+        return self._look(Purpose.PAUSE, min(at, voiced_until_at + TAIL_LEN))
 
     def look_ahead(self, at: int, voiced_until_at: int) -> Look:
         """The look shortly before the silence from ``voiced_until_at`` on ends the segment."""
         self._answered_at = voiced_until_at
         self._next_look_at = at + self._hop_len
-        return self._look(Purpose.AHEAD, min(at, voiced_until_at + TAIL_LEN), self._window_len)
+        return self._look(Purpose.AHEAD, min(at, voiced_until_at + TAIL_LEN))
 
     def must_cut(self, at: int) -> bool:
         """Whether the audio since the newest mark leaves no room for another hop."""
@@ -177,14 +173,13 @@ class Seq2SeqPolicy:
 
     def look_at_cut(self, cut_at: int) -> Look:
         """The look that settles what lies before ``cut_at``."""
-        return self._look(Purpose.CUT, cut_at, self._window_len)
+        return self._look(Purpose.CUT, cut_at)
 
     def look_at_end(self, rule: Rule, end_at: int, voiced_until_at: int) -> Look | None:
         """The look that the final needs; None if the look ahead has answered already."""
         if rule is Rule.SILENCE and self._answered_at == voiced_until_at:
             return None
-        end_at = min(end_at, voiced_until_at + TAIL_LEN)
-        return self._look(Purpose.FINAL, end_at, self._window_len)
+        return self._look(Purpose.FINAL, min(end_at, voiced_until_at + TAIL_LEN))
 
     def done(self, look: Look, result: StepResult, voiced: list[Span]) -> list[Event]:
         """Take the result of ``look``; gives the partial that it makes, if anything is new."""
@@ -193,7 +188,7 @@ class Seq2SeqPolicy:
         promised_len = len(look.promised)
         kept = [one for one in heard if one.tokens[:promised_len] == look.promised]
         if not kept:
-            self._again = self._look(look.purpose, look.end_at, self._window_len, keep=True)
+            self._again = self._look(look.purpose, look.end_at, keep=True)
             return []
         if not look.heard and _is_worth_hearing_again(look, result):
             self._again = replace(look, lead_len=LEAD_LEN, draft=result.tokens, heard=heard)
@@ -238,19 +233,21 @@ class Seq2SeqPolicy:
         stretched_len = self._hop_len * window_len // STEADY_LEN
         return min(max(self._hop_len, stretched_len), LONGEST_HOPS * self._hop_len)
 
-    def _look(self, purpose: Purpose, end_at: int, limit_len: int, *, keep: bool = False) -> Look:
-        """A look from the earliest mark within the limit.
+    def _look(self, purpose: Purpose, end_at: int, *, keep: bool = False) -> Look:
+        """A look from the earliest mark that its window allows.
 
         What was promised is part of the draft where a look decides; nearly always the result
         begins with it. With ``keep``, it is forced.
         """
         transcript = self._transcript
+        tentative = purpose in _TENTATIVE
+        limit_len = min(PARTIAL_WINDOW_LEN, self._window_len) if tentative else self._window_len
         mark = transcript.window_mark(end_at, limit_len)
         transcript.settle(max(transcript.fixed, mark.index))
         transcript.forget_before(end_at - self._window_len)
         mark = transcript.window_mark(end_at, limit_len)
         forced_until = transcript.fixed
-        if purpose not in _TENTATIVE and not keep:
+        if not tentative and not keep:
             forced_until = max(mark.index, transcript.segment_index)
         cap = guards.token_cap(end_at - mark.at, self._max_tokens_per_s)
         promised = tuple(transcript.tokens[forced_until : transcript.fixed])

@@ -54,7 +54,7 @@ class GreedySearch(Generic[Cache]):
 
     def decode(self, step: Step) -> StepResult:
         """The tokens after ``step.forced``, at most ``step.max_new_tokens``."""
-        guess = step.draft[: step.max_new_tokens]
+        guess = step.draft
         head_len = 1 + len(step.forced)
         logits, cache = self._decoder.start((self._bos,))
         if known := (*step.forced, *guess):
@@ -66,28 +66,23 @@ class GreedySearch(Generic[Cache]):
         place = 0  # how much of the draft lies behind
         while True:
             # logits: (1 + len(guess), vocabulary), the choices before and after each guess
-            agreed = self._agreed_len(logits, guess)
-            place += agreed
-            tokens += guess[:agreed]
-            log_probs += _log_probs(logits[:agreed], guess[:agreed])
-            if len(tokens) == step.max_new_tokens:
-                return StepResult(tuple(tokens), tuple(log_probs), ended=False)
-            token = int(logits[agreed].argmax())
-            if token == self._eos:
-                return StepResult(tuple(tokens), tuple(log_probs), ended=True)
+            chosen = logits.argmax(axis=-1).tolist()
+            agreed = self._agreed_len(chosen, guess)
+            said = chosen[: min(agreed + 1, step.max_new_tokens - len(tokens))]
+            ended = said[-1:] == [self._eos]
+            if ended:
+                said.pop()
+            tokens += said
+            log_probs += _log_probs(logits[: len(said)], said)
+            if ended or len(tokens) == step.max_new_tokens:
+                return StepResult(tuple(tokens), tuple(log_probs), ended)
             if agreed < len(guess):
-                cache = self._decoder.roll_back(cache, head_len + len(tokens))
-            log_probs += _log_probs(logits[agreed : agreed + 1], (token,))
-            tokens.append(token)
-            if len(tokens) == step.max_new_tokens:
-                return StepResult(tuple(tokens), tuple(log_probs), ended=False)
-            place, guess = _rejoin(step.draft, place, token)
-            guess = guess[: step.max_new_tokens - len(tokens)]
-            logits, cache = self._decoder.extend((token, *guess), cache)
+                cache = self._decoder.roll_back(cache, head_len + len(tokens) - 1)
+            place, guess = _rejoin(step.draft, place + agreed, tokens[-1])
+            logits, cache = self._decoder.extend((tokens[-1], *guess), cache)
 
-    def _agreed_len(self, logits: Logits, guess: tuple[int, ...]) -> int:
+    def _agreed_len(self, chosen: list[int], guess: tuple[int, ...]) -> int:
         """How many tokens of ``guess`` are what the model would have chosen."""
-        chosen = logits.argmax(axis=-1).tolist()
         for index, token in enumerate(guess):
             if chosen[index] != token or token == self._eos:
                 return index
@@ -108,7 +103,7 @@ def _rejoin(draft: tuple[int, ...], place: int, token: int) -> tuple[int, tuple[
     return place, draft[place:]
 
 
-def _log_probs(logits: Logits, tokens: tuple[int, ...]) -> list[float]:
+def _log_probs(logits: Logits, tokens: list[int]) -> list[float]:
     """Log-probability of ``tokens[i]`` under ``logits[i]``, (len(tokens), vocabulary)."""
     if not tokens:
         return []

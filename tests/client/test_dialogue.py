@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes_wire_server import READY, final
-from streamscribe_client.dialogue import FRAME_BYTES, Dialogue, StreamOptions, start_message
+from streamscribe_client.dialogue import FRAME_BYTES, Dialogue, Phase, StreamOptions, start_message
 from streamscribe_client.errors import ConnectionLost, ServerBusy, ServerError
 from streamscribe_protocol.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from streamscribe_protocol.messages import (
@@ -192,4 +192,5 @@ def test_whatever_a_server_sends_only_protocol_errors_come_out(frames: list[str 
         try:
             dialogue.receive(frame)
         except ProtocolError:
+            assert dialogue.phase is Phase.OVER
             break

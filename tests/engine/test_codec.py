@@ -70,8 +70,9 @@ def test_an_incomplete_sample_waits_for_its_other_bytes() -> None:
 
 def test_a_stream_of_whole_samples_may_end() -> None:
     decoder = Decoder(Encoding.PCM_S16LE, channels=1)
-    decoder.receive(b"\x00\x40")
+    assert decoder.receive(b"\x00\x40").tolist() == [[0.5]]
     decoder.finish()
+    assert len(decoder.receive(b"")) == 0
 
 
 def test_a_stream_that_ends_inside_a_sample_is_refused() -> None:

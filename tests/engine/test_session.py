@@ -33,8 +33,10 @@ from streamscribe.events import (
 )
 from streamscribe.model import Step, StepKind, StepResult
 from streamscribe.options import Commit, SessionOptions
+from streamscribe.policy import LEAD_LEN
 from streamscribe.recognizer import Recognizer, drive
 from streamscribe.session import Session
+from streamscribe.stability import SURE_LOG_PROB
 from streamscribe.timeline import DEFAULT_CAPACITY_LEN, SAMPLE_RATE, ms_to_len
 
 
@@ -400,6 +402,15 @@ def test_a_final_waits_for_the_look_that_keeps_its_promise() -> None:
     assert promised.committed > 0
     assert finals(events)[0].text.startswith(promised.text[: promised.committed])
     assert spoken(events) == words_from(1, 40)
+
+
+def test_what_is_heard_again_is_the_same_audio_behind_a_little_silence() -> None:
+    model = ScriptedModel()
+    model.log_prob_of = {k: 2 * SURE_LOG_PROB for k in range(1, 11)}
+    transcribe_scripted(talk(1, 10), SessionOptions(partials=False), model)
+    first, again = model.steps[-2:]
+    assert not again.samples[:LEAD_LEN].any()
+    assert again.samples[LEAD_LEN:].tolist() == first.samples.tolist()
 
 
 # --- positions

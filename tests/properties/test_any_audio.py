@@ -1,5 +1,7 @@
 """Any bytes are audio or an ``AudioError``, never anything else."""
 
+from contextlib import suppress
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,13 +33,11 @@ def test_any_bytes_give_events_or_an_audio_error(format: AudioFormat, pieces: li
     recognizer = Recognizer(FixedModel((1, 2, 3)), WebRtcVad)
     session = recognizer.open()
     events: list[Event] = []
-    try:
+    with suppress(AudioError):  # what came before it still ends in finals
         for piece in pieces:
             session.receive_audio(ingest.receive(piece))
             events += drive(session, recognizer)
         session.receive_audio(ingest.finish())
-    except AudioError:
-        pass  # what came before it still ends in finals
     session.receive_eof()
     events += drive(session, recognizer)
     started = [event.segment for event in events if isinstance(event, SpeechStarted)]

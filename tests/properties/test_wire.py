@@ -98,11 +98,15 @@ def test_a_cut_message_gives_a_protocol_error(
 
 
 def decodes_or_refuses(text: str) -> bool:
-    """Whether either side would take ``text``; any error but a RemoteProtocolError gets out."""
+    """Whether either side would take ``text``; any error but a RemoteProtocolError gets out.
+
+    What is taken means the same once it is written again.
+    """
     taken = 0
     for decode in (decode_client_message, decode_server_message):
         try:
-            decode(text)
+            message = decode(text)
+            assert message is None or decode(encode(message)) == message  # None: a later kind
             taken += 1
         except RemoteProtocolError as error:
             error.message.encode()  # it has to fit into an error message
