@@ -6,19 +6,27 @@ import numpy as np
 
 from streamscribe import guards
 from streamscribe.events import Event, Final
-from streamscribe.model import Samples, Step, StepKind, StepResult
+from streamscribe.model import DecodeResult, DecodeStep, Samples, StepKind
+from streamscribe.onnx_model import MoonshineModel
 from streamscribe.recognizer import Recognizer
 from streamscribe.timeline import SAMPLE_RATE, ms_to_len
 from streamscribe.tokens import decode
 
 
-def whole_step(recognizer: Recognizer, samples: Samples, draft: tuple[int, ...] = ()) -> Step:
+def model_of(recognizer: Recognizer) -> MoonshineModel:
+    """The recognizer's model, which these benchmarks know to be a seq2seq one."""
+    model = recognizer.model
+    assert isinstance(model, MoonshineModel), f"{model.name} is not a seq2seq model"
+    return model
+
+
+def whole_step(recognizer: Recognizer, samples: Samples, draft: tuple[int, ...] = ()) -> DecodeStep:
     """The step that decodes all of ``samples`` at once; without a draft, token by token."""
-    return Step(
+    return DecodeStep(
         samples=samples,
         forced=(),
         draft=draft,
-        max_new_tokens=guards.token_cap(len(samples), recognizer.model.max_tokens_per_s),
+        max_new_tokens=guards.token_cap(len(samples), model_of(recognizer).max_tokens_per_s),
         kind=StepKind.FINAL,
         due_at=len(samples),
     )
@@ -27,7 +35,7 @@ def whole_step(recognizer: Recognizer, samples: Samples, draft: tuple[int, ...] 
 def decode_whole(recognizer: Recognizer, samples: Samples) -> str:
     """Text of all of ``samples`` in one greedy, step-wise decode: no detector, no guard but the
     token-rate cap."""
-    return text_of(recognizer, recognizer.run([whole_step(recognizer, samples)])[0])
+    return text_of(recognizer, model_of(recognizer).decode(whole_step(recognizer, samples)))
 
 
 def decode_in_pieces(recognizer: Recognizer, samples: Samples, piece_ms: int) -> str:
@@ -51,9 +59,9 @@ def quietest(samples: Samples, first: int, last: int) -> int:
     return first + int((energy[stretch:] - energy[:-stretch]).argmin()) + stretch // 2
 
 
-def text_of(recognizer: Recognizer, result: StepResult) -> str:
+def text_of(recognizer: Recognizer, result: DecodeResult) -> str:
     """The text of a result's tokens."""
-    return decode(result.tokens, recognizer.model.tokens, ended=True).strip()
+    return decode(result.tokens, model_of(recognizer).tokens, ended=True).strip()
 
 
 def final_text(events: Iterable[Event]) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.command import Request, bench_command
 from bench.corpus import Clip, load_clips
-from bench.decoding import text_of, whole_step
+from bench.decoding import model_of, text_of, whole_step
 from bench.outcome import Figures, Grid, Outcome
 from bench.progress import with_progress
 from bench.scoring import Errors, normal_words, score, wer_percent
@@ -62,13 +62,15 @@ def main(request: Request) -> Outcome:
 
 
 def _both_ways(recognizer: Recognizer, clip: Clip) -> Pair:
+    model = model_of(recognizer)
+
     def tokens_of(samples: Samples, draft: tuple[int, ...] = ()) -> tuple[int, ...]:
-        return recognizer.run([whole_step(recognizer, samples, draft)])[0].tokens
+        return model.decode(whole_step(recognizer, samples, draft)).tokens
 
     earlier = clip.samples[: -ms_to_len(DRAFT_LAG_MS)]
-    [stepwise] = recognizer.run([whole_step(recognizer, clip.samples)])
+    stepwise = model.decode(whole_step(recognizer, clip.samples))
     step = whole_step(recognizer, clip.samples, draft=tokens_of(earlier))
-    [drafted] = recognizer.run([step])
+    drafted = model.decode(step)
     stepwise_text, drafted_text = text_of(recognizer, stepwise), text_of(recognizer, drafted)
     return Pair(
         tokens_differ=stepwise.tokens != drafted.tokens,

@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.command import Request, bench_command
 from bench.corpus import Clip, load_clips, silence
-from bench.decoding import text_of, whole_step
+from bench.decoding import model_of, text_of, whole_step
 from bench.outcome import Figures, Grid, Outcome
 from bench.progress import with_progress
 from bench.scoring import Errors, score, wer_percent
@@ -66,7 +66,7 @@ def main(request: Request) -> Outcome:
 
 def _hear(recognizer: Recognizer, clip: Clip, shift_ms: int) -> Hearing:
     samples = np.concatenate((silence(shift_ms / 1_000), clip.samples))
-    [result] = recognizer.run([whole_step(recognizer, samples)])
+    result = model_of(recognizer).decode(whole_step(recognizer, samples))
     return Hearing(score(clip.text, text_of(recognizer, result)), result.mean_log_prob)
 
 

@@ -13,9 +13,11 @@ import numpy as np
 
 from streamscribe.events import Event
 from streamscribe.events import Final as FinalEvent
-from streamscribe.model import Samples, Step, StepResult
+from streamscribe.model import DecodeResult, DecodeStep, Samples, Step, StepResult
 from streamscribe.options import SessionOptions
+from streamscribe.policy import Policy
 from streamscribe.recognizer import Recognizer, drive
+from streamscribe.seq2seq_policy import Seq2SeqPolicy
 from streamscribe.session import Session
 from streamscribe.timeline import SAMPLE_RATE
 
@@ -49,7 +51,7 @@ class ScriptedModel:
 
     A word is heard if more than half of it lies in the window. A word cut off at the window's end
     with less than that is guessed wrongly, so that hypotheses are revised. A sentence ends where
-    the window ends in silence. Continues after as many words as ``Step.forced`` holds.
+    the window ends in silence. Continues after as many words as ``DecodeStep.forced`` holds.
     """
 
     name = "scripted"
@@ -58,21 +60,27 @@ class ScriptedModel:
     def __init__(self, *, guesses: bool = True, max_tokens_per_s: float = 50.0) -> None:
         self.tokens = WordTable()
         self.max_tokens_per_s = max_tokens_per_s
-        self.steps: list[Step] = []
+        self.steps: list[DecodeStep] = []
         self.log_prob_of: dict[int, float] = {}  # by token; of the others it is -0.1
         self._guesses = guesses
 
-    def run(self, steps: list[Step]) -> list[StepResult]:
-        self.steps += steps
-        return [self._run_one(step) for step in steps]
+    def new_policy(self, options: SessionOptions) -> Policy:
+        return Seq2SeqPolicy(options, self.tokens, max_tokens_per_s=self.max_tokens_per_s)
 
-    def _run_one(self, step: Step) -> StepResult:
+    def warm_up(self) -> None:
+        pass
+
+    def run(self, steps: Sequence[Step]) -> list[StepResult]:
+        return [self._run_one(decode_step(step)) for step in steps]
+
+    def _run_one(self, step: DecodeStep) -> DecodeResult:
+        self.steps.append(step)
         heard = self._hear(step.samples)
         words_known = sum(token != PERIOD for token in step.forced)
         new = heard[words_known:]
         kept = new[: step.max_new_tokens]
         log_probs = tuple(self.log_prob_of.get(token, -0.1) for token in kept)
-        return StepResult(tokens=tuple(kept), log_probs=log_probs, ended=len(kept) == len(new))
+        return DecodeResult(tokens=tuple(kept), log_probs=log_probs, ended=len(kept) == len(new))
 
     def _hear(self, samples: Samples) -> list[int]:
         edges = [0, *(np.flatnonzero(np.diff(samples)) + 1).tolist(), len(samples)]
@@ -100,12 +108,18 @@ class FixedModel:
         self._said = tuple(tokens)
         self._log_prob = log_prob
 
-    def run(self, steps: list[Step]) -> list[StepResult]:
-        return [self._run_one(step) for step in steps]
+    def new_policy(self, options: SessionOptions) -> Policy:
+        return Seq2SeqPolicy(options, self.tokens, max_tokens_per_s=self.max_tokens_per_s)
 
-    def _run_one(self, step: Step) -> StepResult:
+    def warm_up(self) -> None:
+        pass
+
+    def run(self, steps: Sequence[Step]) -> list[StepResult]:
+        return [self._run_one(decode_step(step)) for step in steps]
+
+    def _run_one(self, step: DecodeStep) -> DecodeResult:
         said = self._said[len(step.forced) :][: step.max_new_tokens]
-        return StepResult(said, tuple(self._log_prob for _ in said), ended=True)
+        return DecodeResult(said, tuple(self._log_prob for _ in said), ended=True)
 
 
 class ScriptedVad:
@@ -116,6 +130,12 @@ class ScriptedVad:
 
     def speech_probability(self, frame: Samples) -> float:
         return 1.0 if frame.any() else 0.0
+
+
+def decode_step(step: Step) -> DecodeStep:
+    """``step``, which is known to be one of a seq2seq session."""
+    assert isinstance(step, DecodeStep)
+    return step
 
 
 def samples_len(length_s: float) -> int:

@@ -3,9 +3,9 @@
 from fakes import WordTable
 from streamscribe.events import Event, Final, Partial, Rule
 from streamscribe.guards import MEAN_LOG_PROB_MIN
-from streamscribe.model import StepResult
+from streamscribe.model import DecodeResult
 from streamscribe.options import SessionOptions
-from streamscribe.policy import Look, Seq2SeqPolicy
+from streamscribe.seq2seq_policy import Look, Seq2SeqPolicy
 from streamscribe.stability import AGREEING_LOOKS, SURE_LOG_PROB
 from streamscribe.timeline import SAMPLE_RATE
 from streamscribe.words import Span
@@ -32,7 +32,7 @@ class Driven:
 
     def look(self, at: int) -> Look:
         """The look of a hop that is due at ``at``."""
-        look = self.policy.look_at_hop(at)
+        look = self.policy.look_at_hop(at, talking=True)
         assert look is not None, f"no look is due at {at}"
         return look
 
@@ -43,7 +43,7 @@ class Driven:
         return look
 
     def answer(self, look: Look, *tokens: int, log_prob: float = SURE) -> list[Event]:
-        result = StepResult(tokens, tuple(log_prob for _ in tokens), ended=True)
+        result = DecodeResult(tokens, tuple(log_prob for _ in tokens), ended=True)
         return self.policy.done(look, result, [Span(self.start_at, look.end_at)])
 
     def close(self, at: int) -> Final:

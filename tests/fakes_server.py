@@ -6,14 +6,21 @@ a hop is its loudness in thousandths, so that audio shows in the text.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from streamscribe.events import Endpoint, Event, Final, Flushed, Partial, Rule, SpeechStarted
 from streamscribe.ingest import AudioFormat
-from streamscribe.model import Samples, Step, StepKind, StepResult
+from streamscribe.model import (
+    DecodeResult,
+    DecodeStep,
+    Samples,
+    Step,
+    StepKind,
+    StepResult,
+)
 from streamscribe.options import SessionOptions
 from streamscribe_server.catalogue import Catalogue, ServedModel
 from streamscribe_server.engine import Engine
@@ -35,7 +42,7 @@ class ScriptedSession:
         self._eof = False
         self._flushes: list[tuple[int, str]] = []
         self._events: list[Event] = []
-        self._in_flight: Step | None = None
+        self._in_flight: DecodeStep | None = None
         self._segment = 0
         self._open_at: int | None = None
         self._words: list[str] = []
@@ -64,7 +71,7 @@ class ScriptedSession:
     def flush(self, id: str) -> None:
         self._flushes.append((self.heard_at, id))
 
-    def step_wanted(self) -> Step | None:
+    def step_wanted(self) -> DecodeStep | None:
         while self._in_flight is None and (hop_end_at := self._hop_end_at()) is not None:
             hop = self._audio[self.decided_at : hop_end_at]
             if self._open_at is None and not hop.any():
@@ -79,6 +86,7 @@ class ScriptedSession:
         return None
 
     def step_done(self, result: StepResult) -> None:
+        assert isinstance(result, DecodeResult)
         assert self._in_flight is not None
         assert self._open_at is not None
         step, self._in_flight = self._in_flight, None
@@ -108,11 +116,11 @@ class ScriptedSession:
             return self._hop_end_at() if self._flushes else None
         return end_at if end_at <= self.heard_at else None
 
-    def _step(self, hop: Samples, end_at: int) -> Step:
+    def _step(self, hop: Samples, end_at: int) -> DecodeStep:
         assert self._open_at is not None
         last = end_at - self._open_at >= HOPS_PER_SEGMENT * HOP_LEN
         kind = StepKind.FINAL if last or len(hop) < HOP_LEN else StepKind.PARTIAL
-        return Step(hop, (), (), 1, kind, end_at)
+        return DecodeStep(hop, (), (), 1, kind, end_at)
 
     def _decide(self, at: int) -> None:
         self.decided_at = at
@@ -126,7 +134,7 @@ class ScriptedRecognizer:
 
     gate: threading.Event = field(default_factory=threading.Event)
     words_per_hop: int = 1
-    on_run: Callable[[list[Step]], None] = lambda steps: None
+    on_run: Callable[[Sequence[Step]], None] = lambda steps: None
 
     sessions: list[ScriptedSession] = field(default_factory=list)
 
@@ -137,19 +145,22 @@ class ScriptedRecognizer:
         self.sessions.append(ScriptedSession())
         return self.sessions[-1]
 
-    def run(self, steps: list[Step]) -> list[StepResult]:
+    def warm_up(self) -> None:
+        self.run([DecodeStep(np.zeros(HOP_LEN, dtype=np.float32), (), (), 1, StepKind.FINAL, 0)])
+
+    def run(self, steps: Sequence[Step]) -> list[StepResult]:
         self.gate.wait()
         self.on_run(steps)
         return [self._result(step) for step in steps]
 
-    def _result(self, step: Step) -> StepResult:
+    def _result(self, step: Step) -> DecodeResult:
         if not len(step.samples):
-            return StepResult((), (), ended=True)
+            return DecodeResult((), (), ended=True)
         loudness = round(float(np.abs(step.samples).mean()) * 1_000)
         if loudness == round(BREAKS_MODEL * 1_000):
             raise RuntimeError("scripted: this step breaks the model")
         tokens = (loudness,) * self.words_per_hop
-        return StepResult(tokens, (0.0,) * len(tokens), ended=True)
+        return DecodeResult(tokens, (0.0,) * len(tokens), ended=True)
 
 
 def catalogue_of(recognizer: ScriptedRecognizer) -> Catalogue:
@@ -182,7 +193,7 @@ class Bench:
         self.recognizer = ScriptedRecognizer(on_run=self._ran)
         self.engine = Engine(catalogue_of(self.recognizer), self.max_batch, lambda: self.now_s)
 
-    def _ran(self, steps: list[Step]) -> None:
+    def _ran(self, steps: Sequence[Step]) -> None:
         self.now_s += self.call_s
         self.kinds += [step.kind for step in steps]
         self.batches.append(len(steps))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from fakes import GUESS, PERIOD, ScriptedModel, join, silence, talk
-from streamscribe.model import Samples, Step, StepResult
+from streamscribe.model import DecodeResult, DecodeStep, Samples
 from streamscribe.options import Commit, SessionOptions
 
 Phrase = tuple[int, int]
@@ -61,7 +61,7 @@ class WaveringModel(ScriptedModel):
         super().__init__()
         self._seed = seed
 
-    def _run_one(self, step: Step) -> StepResult:
+    def _run_one(self, step: DecodeStep) -> DecodeResult:
         rng = random.Random(f"{self._seed} {len(step.samples)} {step.samples[:1].tolist()}")
         heard = super()._run_one(step).tokens
         if rng.random() < 0.2:
@@ -72,4 +72,4 @@ class WaveringModel(ScriptedModel):
             heard = (PERIOD, *heard, *([7, 8] * 10))
         kept = heard[: step.max_new_tokens]
         log_prob = rng.choice([-0.01, -0.01, -0.3, -2.0])
-        return StepResult(kept, tuple(log_prob for _ in kept), ended=len(kept) == len(heard))
+        return DecodeResult(kept, tuple(log_prob for _ in kept), ended=len(kept) == len(heard))

@@ -1,18 +1,28 @@
 """The seam between the pure session and whatever computes: a step out, its result back.
 
-A :class:`Step` is one model call's worth of work for one session. Steps hold everything the
-call needs, so a model owns no stream, and two sessions can never touch each other.
+A step is one model call's worth of work for one session. It holds everything the call needs, so
+a model owns no stream, and two sessions can never touch each other. There are two kinds::
+
+    DecodeStep   audio and known text in, tokens out            seq2seq: encoder and decoder
+    FramesStep   audio in, log-probabilities of its frames out  CTC: encoder alone
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+if TYPE_CHECKING:  # policies speak in steps
+    from streamscribe.options import SessionOptions
+    from streamscribe.policy import Policy
+
 Samples: TypeAlias = npt.NDArray[np.float32]
 """(n,) float32, mono, in [-1, 1], at ``SAMPLE_RATE``."""
+LogProbs: TypeAlias = npt.NDArray[np.float32]
+"""(frames, vocabulary): natural log-probabilities."""
 
 
 class StepKind(StrEnum):
@@ -23,7 +33,7 @@ class StepKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class DecodeStep:
     """Decode ``samples``, starting from text that is already known or guessed."""
 
     samples: Samples
@@ -39,11 +49,11 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class StepResult:
+class DecodeResult:
     """The hypothesis for a step's audio."""
 
     tokens: tuple[int, ...]
-    """What follows ``Step.forced``, without begin- and end-of-sequence."""
+    """What follows ``DecodeStep.forced``, without begin- and end-of-sequence."""
     log_probs: tuple[float, ...]
     """Natural log-probability of each token of ``tokens``, given those before it."""
     ended: bool
@@ -53,6 +63,27 @@ class StepResult:
     def mean_log_prob(self) -> float:
         """Mean of ``log_probs``; 0 of no tokens."""
         return sum(self.log_probs) / max(1, len(self.log_probs))
+
+
+@dataclass(frozen=True, slots=True)
+class FramesStep:
+    """Say of every frame of ``samples`` how likely each token is."""
+
+    samples: Samples
+    kind: StepKind
+    due_at: int
+    """Position of the session's clock that made the step due; the scheduler's deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class FramesResult:
+    """The frames of a step's audio."""
+
+    log_probs: LogProbs
+
+
+Step: TypeAlias = DecodeStep | FramesStep
+StepResult: TypeAlias = DecodeResult | FramesResult
 
 
 class TokenTable(Protocol):
@@ -75,20 +106,24 @@ class AcousticModel(Protocol):
         ...
 
     @property
-    def tokens(self) -> TokenTable:
-        """The model's vocabulary."""
-        ...
-
-    @property
-    def max_tokens_per_s(self) -> float:
-        """More tokens than this per second of audio are not speech."""
-        ...
-
-    @property
     def languages(self) -> tuple[str, ...]:
         """Languages that it writes, as ISO 639 codes."""
         ...
 
-    def run(self, steps: list[Step]) -> list[StepResult]:
-        """Results in the order of ``steps``; each is independent of the others."""
+    def new_policy(self, options: "SessionOptions") -> "Policy":
+        """How a new session of this model's family goes about its audio.
+
+        Raises ``OptionError`` for an option that this model can't follow.
+        """
+        ...
+
+    def warm_up(self) -> None:
+        """Run once, so that the first step need not wait for buffers to be allocated."""
+        ...
+
+    def run(self, steps: Sequence[Step]) -> list[StepResult]:
+        """Results in the order of ``steps``; each is independent of the others.
+
+        Only steps that this model's policy asked for may be given.
+        """
         ...

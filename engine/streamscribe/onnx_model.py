@@ -4,6 +4,7 @@ The encoder takes raw samples; the merged decoder holds two branches, one that s
 and computes the cross-attention's keys and values, one that continues it from the cache.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,21 @@ import onnxruntime as ort
 from streamscribe.bundle import Bundle, DecoderShape
 from streamscribe.errors import BrokenModel
 from streamscribe.machine import usable_cores
-from streamscribe.model import Samples, Step, StepResult, TokenTable
+from streamscribe.model import (
+    DecodeResult,
+    DecodeStep,
+    Samples,
+    Step,
+    StepKind,
+    StepResult,
+    TokenTable,
+)
 from streamscribe.model_files import Role
+from streamscribe.options import SessionOptions
+from streamscribe.policy import Policy
 from streamscribe.seq2seq import GreedySearch, Logits
+from streamscribe.seq2seq_policy import Seq2SeqPolicy
+from streamscribe.timeline import SAMPLE_RATE
 from streamscribe.tokens import ByteTokenTable
 
 Tensor = npt.NDArray[np.float32]
@@ -67,22 +80,36 @@ class MoonshineModel:
         """The execution provider that really runs the encoder."""
         return str(self._encoder.get_providers()[0])
 
-    def run(self, steps: list[Step]) -> list[StepResult]:
+    def new_policy(self, options: SessionOptions) -> Policy:
+        """A seq2seq policy with this model's vocabulary."""
+        return Seq2SeqPolicy(options, self._tokens, max_tokens_per_s=self.max_tokens_per_s)
+
+    def warm_up(self) -> None:
+        """Decode a second of silence."""
+        silence = np.zeros(SAMPLE_RATE, dtype=np.float32)
+        self.decode(DecodeStep(silence, (), (), 1, StepKind.FINAL, 0))
+
+    def run(self, steps: Sequence[Step]) -> list[StepResult]:
         """Results in the order of ``steps``.
 
         One call each: these files quantise activations over the whole call, so that a
         neighbour in a batch would change the result.
         """
-        return [self._run_one(step) for step in steps]
+        return [self._checked(step) for step in steps]
 
-    def _run_one(self, step: Step) -> StepResult:
+    def decode(self, step: DecodeStep) -> DecodeResult:
+        """The result of one step."""
         if len(step.samples) < self._shortest_len:
-            return StepResult(tokens=(), log_probs=(), ended=True)
+            return DecodeResult(tokens=(), log_probs=(), ended=True)
         audio = {"encoder_hidden_states": self._encode(step.samples)}
         if self._branches.masked:
             audio["encoder_attention_mask"] = _all_of(step.samples)
         decoder = _MoonshineDecoder(self._decoder, self._branches, audio, len(self._tokens))
         return GreedySearch(decoder, bos=self._bos, eos=self._eos).decode(step)
+
+    def _checked(self, step: Step) -> DecodeResult:
+        assert isinstance(step, DecodeStep), "a seq2seq model decodes"
+        return self.decode(step)
 
     def _encode(self, samples: Samples) -> Tensor:
         inputs: dict[str, Array] = {"input_values": samples[np.newaxis]}

@@ -1,277 +1,89 @@
-"""The seq2seq policy: which audio to decode next, from which text, and what may be promised.
+"""What a family of models makes of a segment: which audio it wants to look at, and when.
 
-While somebody talks, the window from some mark to now is decoded once per hop, with the settled
-text forced and the last hypothesis as draft. What consecutive hypotheses agree on is committed
-(``stability.py``). At a soft pause the text is looked at once more, if anything was said since.
-Shortly before the silence is long enough to close the segment, the final is decoded in the full
-window; if nobody speaks, it is ready when the segment closes, and nothing is left to compute.
-
-What becomes final and is not sure is heard again, framed differently, and the likelier text wins.
-How audio falls into a model's frames is luck, and the text of doubtful audio hangs on it;
-``bench/sensitivity.py`` measures how much.
-
-Where somebody talks on without a pause until the window is full, the audio is cut at the quietest
-point of the newest hop, and the hypothesis for what lies before is settled whole.
+The session knows where segments open, pause and close; a policy knows what to compute of them
+and what may be promised. Two families have one each: ``seq2seq_policy.py`` and ``ctc_policy.py``.
 """
 
-from dataclasses import dataclass, replace
-from enum import Enum, auto
-from typing import Final
+from typing import Protocol
 
-from streamscribe import guards
-from streamscribe.events import Event, Rule
-from streamscribe.events import Final as FinalEvent
-from streamscribe.model import StepKind, StepResult, TokenTable
-from streamscribe.options import Commit, SessionOptions
-from streamscribe.segment_text import SegmentText
-from streamscribe.stability import SURE_LOG_PROB
-from streamscribe.timeline import ms_to_len
-from streamscribe.transcript import Transcript
+from streamscribe.events import Event, Final, Rule
+from streamscribe.model import Samples, Step, StepResult
 from streamscribe.words import Span
 
-PARTIAL_WINDOW_LEN: Final = ms_to_len(6_000)
-"""Partials take in earlier marks only as long as the window stays this short."""
 
-CONTEXT_GAP_LEN: Final = ms_to_len(3_000)
-"""After a longer silence a segment begins without the context of the one before."""
-
-TAIL_LEN: Final = ms_to_len(1_000)
-"""Most silence that a look takes in after the last voiced sample."""
-
-STEADY_LEN: Final = ms_to_len(4_000)
-LONGEST_HOPS: Final = 2
-"""A longer window than the first costs more to look at, so it is looked at less often: in
-proportion, and at least once in so many hops."""
-
-LEAD_LEN: Final = ms_to_len(36)
-"""Silence put before audio that is heard again: one and a half of the default model's frames, so
-that the new frames lie between the old ones and no audio is lost or added."""
-
-SHORTEST_FRAMED_LEN: Final = ms_to_len(1_000)
-"""Less audio than this is heard once."""
-
-EARLY_HOPS: Final = 2
-"""A segment's first hops are half as long, so that its first words show up sooner."""
-
-
-class Purpose(Enum):
-    """What a look at the audio is for."""
-
-    PARTIAL = auto()  # a hop has gone by
-    PAUSE = auto()  # a soft pause
-    AHEAD = auto()  # the silence is about to close the segment: the final, unless somebody talks
-    CUT = auto()  # the window is full: settle what lies before ``end_at``
-    FINAL = auto()  # the segment is closed
-
-
-_TENTATIVE: Final = frozenset({Purpose.PARTIAL, Purpose.PAUSE})
-"""Looks whose text may still change: they go on from what is settled. The others decide, and hear
-all of the segment that the window holds, so that context can mend what was settled in doubt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A step that the policy wants: the audio's bounds, and what is known of its text."""
-
-    purpose: Purpose
-    start_at: int
-    end_at: int
-    forced: tuple[int, ...]
-    draft: tuple[int, ...]
-    max_new_tokens: int
-    promised: tuple[int, ...] = ()
-    """Committed tokens that the result should begin with, though they are not forced."""
-    lead_len: int = 0
-    """Samples of silence to put before the audio."""
-    heard: tuple[StepResult, ...] = ()
-    """What the same audio gave before, framed differently."""
+class Look(Protocol):
+    """Audio that a policy wants to be computed; each policy answers to its own kind."""
 
     @property
-    def kind(self) -> StepKind:
-        """How the scheduler should treat it."""
-        return StepKind.FINAL if self.purpose is Purpose.FINAL else StepKind.PARTIAL
+    def start_at(self) -> int:
+        """First sample."""
+        ...
+
+    @property
+    def end_at(self) -> int:
+        """One past the last sample."""
+        ...
 
 
-class Seq2SeqPolicy:
-    """Turns looks at the audio into the text of one segment after another."""
+class Policy(Protocol):
+    """The text of one segment after another. At most one look is open at a time.
 
-    def __init__(
-        self, options: SessionOptions, table: TokenTable, *, max_tokens_per_s: float
-    ) -> None:
-        self._append = options.commit is Commit.APPEND
-        self._partials = options.partials
-        self._hop_len = ms_to_len(options.hop_ms)
-        self._window_len = ms_to_len(options.window_ms)
-        self._table = table
-        self._max_tokens_per_s = max_tokens_per_s
-        self._transcript = Transcript(table)
-        self._transcript.begin_segment(0)  # what leads to the first words is context too
-        self._text = SegmentText(self._transcript, table, -1, 0, 0)
-        self._onset_at = 0
-        self._end_at = 0
-        self._next_look_at = 0
-        self._looked_at = 0  # where the newest partial's audio ended
-        self._again: Look | None = None  # has to follow the look that was done
-        self._answered_at = -1  # where the silence began for which the final is known
+    All positions are the session's. Every ``look_...`` may give None: nothing to compute.
+    """
 
     def open(self, segment: int, start_at: int, onset_at: int) -> None:
-        """A segment begins."""
-        transcript = self._transcript
-        if start_at - self._end_at > CONTEXT_GAP_LEN:
-            transcript = self._transcript = Transcript(self._table)
-        transcript.begin_segment(start_at)
-        transcript.forget_before(start_at - self._window_len)
-        self._text = SegmentText(transcript, self._table, segment, start_at, onset_at)
-        self._onset_at = onset_at
-        self._next_look_at = onset_at + self._hop_len
-        self._answered_at = -1
+        """A segment begins; voice was first heard at ``onset_at``."""
+        ...
 
-    def oldest_needed_at(self, at: int) -> int:
-        """Audio before this position will not be looked at while a segment is open."""
-        # A cut may look at audio that ends up to a hop earlier, from an earlier mark.
-        return min(self._transcript.window_mark(at - self._hop_len, self._window_len).at, at)
+    def oldest_needed_at(self, at: int, voiced_until_at: int) -> int:
+        """While a segment is open and ``at`` is decided: audio before this is needed no more."""
+        ...
 
     def context_needed_at(self, silent_until_at: int) -> int:
         """The same while none is open, and none can begin before ``silent_until_at``."""
-        if not self._transcript.marks or silent_until_at - self._end_at > CONTEXT_GAP_LEN:
-            return silent_until_at
-        return min(self.oldest_needed_at(silent_until_at), silent_until_at)
+        ...
 
-    def look_at_hop(self, at: int) -> Look | None:
-        """The look that is due at ``at`` while somebody talks."""
-        if not self._partials or at < self._next_look_at:
-            return None
-        self._looked_at = at
-        look = self._look(Purpose.PARTIAL, at)
-        early = at - self._onset_at < EARLY_HOPS * self._hop_len
-        hop_len = self._hop_len // 2 if early else self._hop_after(look.end_at - look.start_at)
-        self._next_look_at = at + hop_len
-        return look
+    def look_at_hop(self, at: int, *, talking: bool) -> Look | None:
+        """The look that is due at ``at``; ``talking``: the segment is not in a soft pause."""
+        ...
 
     def look_at_pause(self, at: int, voiced_until_at: int) -> Look | None:
-        """The look at a soft pause; None if the newest partial has heard what was said."""
-        if self._looked_at >= voiced_until_at:
-            self._transcript.note_pause(at)
-            return None
-        self._next_look_at = at + self._hop_len
-        return self._look(Purpose.PAUSE, min(at, voiced_until_at + TAIL_LEN))
+        """The look at a soft pause."""
+        ...
 
-    def look_ahead(self, at: int, voiced_until_at: int) -> Look:
+    def look_ahead(self, at: int, voiced_until_at: int) -> Look | None:
         """The look shortly before the silence from ``voiced_until_at`` on ends the segment."""
-        self._answered_at = voiced_until_at
-        self._next_look_at = at + self._hop_len
-        return self._look(Purpose.AHEAD, min(at, voiced_until_at + TAIL_LEN))
+        ...
 
     def must_cut(self, at: int) -> bool:
-        """Whether the audio since the newest mark leaves no room for another hop."""
-        return at - self._transcript.newest_mark.at >= self._window_len - self._hop_len
+        """Whether the audio up to ``at`` has to be cut for the model's sake: ``look_at_cut``."""
+        ...
 
     @property
     def earliest_cut_at(self) -> int:
-        """Audio before this position can't be cut: its text is behind a mark."""
-        return self._transcript.newest_mark.at
+        """Audio before this position can't be cut: its text is known already."""
+        ...
 
-    def look_at_cut(self, cut_at: int) -> Look:
+    def look_at_cut(self, cut_at: int) -> Look | None:
         """The look that settles what lies before ``cut_at``."""
-        return self._look(Purpose.CUT, cut_at)
+        ...
 
     def look_at_end(self, rule: Rule, end_at: int, voiced_until_at: int) -> Look | None:
-        """The look that the final needs; None if the look ahead has answered already."""
-        if rule is Rule.SILENCE and self._answered_at == voiced_until_at:
-            return None
-        return self._look(Purpose.FINAL, min(end_at, voiced_until_at + TAIL_LEN))
+        """The look that the final needs; None if it is known already."""
+        ...
+
+    def step(self, look: Look, samples: Samples, due_at: int) -> Step:
+        """The step for ``look``, whose audio is ``samples``."""
+        ...
 
     def done(self, look: Look, result: StepResult, voiced: list[Span]) -> list[Event]:
         """Take the result of ``look``; gives the partial that it makes, if anything is new."""
-        transcript = self._transcript
-        heard = (*look.heard, result)
-        promised_len = len(look.promised)
-        kept = [one for one in heard if one.tokens[:promised_len] == look.promised]
-        if not kept:
-            self._again = self._look(look.purpose, look.end_at, keep=True)
-            return []
-        if not look.heard and _is_worth_hearing_again(look, result):
-            self._again = replace(look, lead_len=LEAD_LEN, draft=result.tokens, heard=heard)
-            return []
-        result = max(kept, key=_plausibility)
-        settled = transcript.tokens[transcript.segment_index : transcript.fixed]
-        tokens, log_probs = result.tokens[promised_len:], result.log_probs[promised_len:]
-        kept_len = max(0, guards.loop_start((*settled, *tokens)) - len(settled))
-        transcript.replace_hypothesis(tokens[:kept_len], log_probs[:kept_len])
-        if look.purpose is Purpose.FINAL:
-            return []
-        stable = transcript.stable_index()
-        transcript.promote_pauses(stable)
-        if self._append and self._text.is_believable(voiced):
-            transcript.settle(stable)
-        if look.purpose is Purpose.PAUSE:
-            transcript.note_pause(look.end_at)
-        if look.purpose is Purpose.CUT:
-            # It heard less than the newest partial: to show it would take words back for a hop.
-            transcript.mark_here(look.end_at)
-            return []
-        if not self._partials:
-            return []
-        return self._text.partial(look.end_at, voiced, promising=self._append)
+        ...
 
     def look_again(self) -> Look | None:
         """The look that has to follow the one that was done."""
-        again, self._again = self._again, None
-        return again
+        ...
 
-    def close(self, end_at: int, voiced: list[Span]) -> FinalEvent:
+    def close(self, end_at: int, voiced: list[Span]) -> Final:
         """The segment ends at ``end_at``; every look has been answered."""
-        transcript = self._transcript
-        if not self._text.is_believable(voiced):
-            transcript.replace_hypothesis((), ())
-        transcript.settle(len(transcript.tokens))
-        self._end_at = end_at
-        return self._text.final(end_at, voiced)
-
-    def _hop_after(self, window_len: int) -> int:
-        """How soon to look again after a window of this length."""
-        stretched_len = self._hop_len * window_len // STEADY_LEN
-        return min(max(self._hop_len, stretched_len), LONGEST_HOPS * self._hop_len)
-
-    def _look(self, purpose: Purpose, end_at: int, *, keep: bool = False) -> Look:
-        """A look from the earliest mark that its window allows.
-
-        What was promised is part of the draft where a look decides; nearly always the result
-        begins with it. With ``keep``, it is forced.
-        """
-        transcript = self._transcript
-        tentative = purpose in _TENTATIVE
-        limit_len = min(PARTIAL_WINDOW_LEN, self._window_len) if tentative else self._window_len
-        mark = transcript.window_mark(end_at, limit_len)
-        transcript.settle(max(transcript.fixed, mark.index))
-        transcript.forget_before(end_at - self._window_len)
-        mark = transcript.window_mark(end_at, limit_len)
-        forced_until = transcript.fixed
-        if not tentative and not keep:
-            forced_until = max(mark.index, transcript.segment_index)
-        cap = guards.token_cap(end_at - mark.at, self._max_tokens_per_s)
-        promised = tuple(transcript.tokens[forced_until : transcript.fixed])
-        return Look(
-            purpose=purpose,
-            start_at=mark.at,
-            end_at=end_at,
-            forced=tuple(transcript.tokens[mark.index : forced_until]),
-            draft=tuple(transcript.tokens[forced_until:]),
-            max_new_tokens=max(guards.SHORTEST_CAP, cap - (forced_until - mark.index)),
-            promised=promised,
-        )
-
-
-def _is_worth_hearing_again(look: Look, result: StepResult) -> bool:
-    """Whether another framing of the audio may give a better text that will be final."""
-    return (
-        look.purpose not in _TENTATIVE
-        and bool(result.tokens)
-        and result.mean_log_prob < SURE_LOG_PROB
-        and look.end_at - look.start_at >= SHORTEST_FRAMED_LEN
-    )
-
-
-def _plausibility(result: StepResult) -> tuple[bool, bool, float]:
-    """Sorts the results of one look: the best is the last."""
-    return result.ended, bool(result.tokens), result.mean_log_prob
+        ...

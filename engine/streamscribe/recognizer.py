@@ -4,7 +4,7 @@ A ``Recognizer`` is immutable; open as many sessions from it as you like. ``tran
 nothing but a driver of one session: audio from a file goes the way of live audio.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,15 +32,18 @@ class Recognizer:
         self._vad = vad
 
     def open(self, options: SessionOptions | None = None) -> Session:
-        """A new session, with options of its own or the recognizer's."""
-        return Session(
-            options or self.options,
-            self._vad(),
-            self.model.tokens,
-            max_tokens_per_s=self.model.max_tokens_per_s,
-        )
+        """A new session, with options of its own or the recognizer's.
 
-    def run(self, steps: list[Step]) -> list[StepResult]:
+        Raises ``OptionError`` for an option that the model can't follow.
+        """
+        chosen = options or self.options
+        return Session(chosen, self._vad(), self.model.new_policy(chosen))
+
+    def warm_up(self) -> None:
+        """Run the model once, so that the first step is as fast as the others."""
+        self.model.warm_up()
+
+    def run(self, steps: Sequence[Step]) -> list[StepResult]:
         """Run steps of any sessions; results in the same order."""
         return self.model.run(steps)
 

@@ -17,7 +17,7 @@ from typing import Final, Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from streamscribe.model import Step, StepResult
+from streamscribe.model import DecodeResult, DecodeStep
 
 Logits = npt.NDArray[np.float32]
 Cache = TypeVar("Cache")
@@ -52,7 +52,7 @@ class GreedySearch(Generic[Cache]):
         self._bos = bos
         self._eos = eos
 
-    def decode(self, step: Step) -> StepResult:
+    def decode(self, step: DecodeStep) -> DecodeResult:
         """The tokens after ``step.forced``, at most ``step.max_new_tokens``."""
         guess = step.draft
         head_len = 1 + len(step.forced)
@@ -75,7 +75,7 @@ class GreedySearch(Generic[Cache]):
             tokens += said
             log_probs += _log_probs(logits[: len(said)], said)
             if ended or len(tokens) == step.max_new_tokens:
-                return StepResult(tuple(tokens), tuple(log_probs), ended)
+                return DecodeResult(tuple(tokens), tuple(log_probs), ended)
             if agreed < len(guess):
                 cache = self._decoder.roll_back(cache, head_len + len(tokens) - 1)
             place, guess = _rejoin(step.draft, place + agreed, tokens[-1])

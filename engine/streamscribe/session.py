@@ -21,9 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from streamscribe.events import Endpoint, Event, Flushed, Rule, SpeechStarted
-from streamscribe.model import Samples, Step, StepResult, TokenTable
+from streamscribe.model import Samples, Step, StepResult
 from streamscribe.options import SessionOptions
-from streamscribe.policy import TAIL_LEN, Look, Seq2SeqPolicy
+from streamscribe.policy import Look, Policy
 from streamscribe.segmenter import Closed, Ending, Opened, Paused, Segmenter
 from streamscribe.timeline import Timeline, ms_to_len
 from streamscribe.vad import Vad
@@ -44,13 +44,11 @@ class _Stop:
 class Session:
     """One stream of 16 kHz audio; opened by ``Recognizer.open``."""
 
-    def __init__(
-        self, options: SessionOptions, vad: Vad, table: TokenTable, *, max_tokens_per_s: float
-    ) -> None:
+    def __init__(self, options: SessionOptions, vad: Vad, policy: Policy) -> None:
         self._timeline = Timeline()
         self._vad = vad
         self._segmenter = Segmenter(options)
-        self._policy = Seq2SeqPolicy(options, table, max_tokens_per_s=max_tokens_per_s)
+        self._policy = policy
         self._quiet_search_len = min(ms_to_len(options.hop_ms), ms_to_len(options.pre_roll_ms))
         self._decided_at = 0
         self._settled_at = 0
@@ -113,14 +111,8 @@ class Session:
         if self._look is None:
             return None
         self._in_flight = True
-        return Step(
-            samples=self._samples_of(self._look),
-            forced=self._look.forced,
-            draft=self._look.draft,
-            max_new_tokens=self._look.max_new_tokens,
-            kind=self._look.kind,
-            due_at=self._decided_at,
-        )
+        samples = self._timeline.read(self._look.start_at, self._look.end_at)
+        return self._policy.step(self._look, samples, self._decided_at)
 
     def step_done(self, result: StepResult) -> None:
         """Take the result of the step in flight."""
@@ -167,7 +159,7 @@ class Session:
             case Closed(rule=rule):
                 at = self._quietest_at(end_at) if rule is Rule.MAX_LENGTH else end_at
                 self._close(rule, at)
-            case None if self._segmenter.is_talking:
+            case None if self._segmenter.is_open:
                 self._look = self._due_look(end_at)
 
     def _open(self, opened: Opened) -> None:
@@ -176,9 +168,10 @@ class Session:
         self._policy.open(self._segment, opened.start_at, opened.onset_at)
 
     def _due_look(self, at: int) -> Look | None:
-        if self._policy.must_cut(at):
+        talking = self._segmenter.is_talking
+        if talking and self._policy.must_cut(at):
             return self._policy.look_at_cut(self._quietest_at(at))
-        return self._policy.look_at_hop(at)
+        return self._policy.look_at_hop(at, talking=talking)
 
     def _stop(self) -> None:
         stop = self._stops[0]
@@ -220,16 +213,10 @@ class Session:
         quietest = int(np.square(audio).sum(axis=1).argmin())
         return start_at + quietest * _QUIET_LEN + _QUIET_LEN // 2
 
-    def _samples_of(self, look: Look) -> Samples:
-        audio = self._timeline.read(look.start_at, look.end_at)
-        if not look.lead_len:
-            return audio
-        return np.concatenate((np.zeros(look.lead_len, dtype=np.float32), audio))
-
     def _forget(self) -> None:
         if self._look is not None or self._segmenter.is_open:
-            looks_end_at = self._segmenter.voiced_until_at + TAIL_LEN
-            needed_at = self._policy.oldest_needed_at(min(self._decided_at, looks_end_at))
+            voiced_until_at = self._segmenter.voiced_until_at
+            needed_at = self._policy.oldest_needed_at(self._decided_at, voiced_until_at)
         else:
             self._settled_at = max(self._settled_at, self._segmenter.silence_from(self._decided_at))
             needed_at = self._policy.context_needed_at(self._settled_at)

@@ -68,7 +68,11 @@ class SpeechRecognizer(Protocol):
         """A new session; None: with the recognizer's own options."""
         ...
 
-    def run(self, steps: list[Step]) -> list[StepResult]:
+    def warm_up(self) -> None:
+        """Run the model once, so that the first step is as fast as the others."""
+        ...
+
+    def run(self, steps: Sequence[Step]) -> list[StepResult]:
         """Compute ``steps``, of any sessions; results in the same order."""
         ...
 

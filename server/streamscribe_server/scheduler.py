@@ -14,23 +14,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
-from streamscribe.model import Step, StepKind
-from streamscribe.timeline import SAMPLE_RATE
 from streamscribe_server.catalogue import Catalogue
 from streamscribe_server.engine import Deliver, Engine
 from streamscribe_server.mailbox import Audio, Close, Finish, Flush, Open
-
-_WARM_UP = Step(
-    samples=np.zeros(SAMPLE_RATE, dtype=np.float32),
-    forced=(),
-    draft=(),
-    max_new_tokens=1,
-    kind=StepKind.FINAL,
-    due_at=0,
-)
-"""The first call of a model allocates its buffers; a second of silence is enough for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +63,7 @@ class Scheduler:
     def start(self) -> None:
         """Warm up every model, then serve. Blocks meanwhile; raises what a model raises."""
         for model in self._catalogue.models:
-            model.recognizer.run([_WARM_UP])
+            model.recognizer.warm_up()
         self._thread.start()
 
     def stop(self, timeout_s: float) -> bool:

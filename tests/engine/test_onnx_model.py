@@ -11,7 +11,7 @@ import soundfile
 from streamscribe.bundle import Bundle, load_bundle
 from streamscribe.errors import BrokenModel, BundleError, HashMismatch
 from streamscribe.events import Final, Partial
-from streamscribe.model import Samples, Step, StepKind
+from streamscribe.model import DecodeStep, Samples, StepKind
 from streamscribe.model_files import Role, sha256_of
 from streamscribe.onnx_model import MoonshineModel
 from streamscribe.options import Commit, SessionOptions
@@ -57,8 +57,8 @@ def step(
     forced: tuple[int, ...] = (),
     draft: tuple[int, ...] = (),
     max_new_tokens: int = 80,
-) -> Step:
-    return Step(samples, forced, draft, max_new_tokens, StepKind.FINAL, len(samples))
+) -> DecodeStep:
+    return DecodeStep(samples, forced, draft, max_new_tokens, StepKind.FINAL, len(samples))
 
 
 def words_in(text: str) -> list[str]:
@@ -66,18 +66,18 @@ def words_in(text: str) -> list[str]:
 
 
 def test_the_recording_gives_its_words(model: MoonshineModel, speech: Samples) -> None:
-    (result,) = model.run([step(speech)])
+    result = model.decode(step(speech))
     assert words_in(decode(result.tokens, model.tokens)) == words_in(TEXT)
 
 
 def test_the_model_ends_its_text_itself(model: MoonshineModel, speech: Samples) -> None:
-    (result,) = model.run([step(speech)])
+    result = model.decode(step(speech))
     assert result.ended
     assert len(result.tokens) == len(result.log_probs)
 
 
 def test_the_model_is_sure_of_clear_speech(model: MoonshineModel, speech: Samples) -> None:
-    (result,) = model.run([step(speech)])
+    result = model.decode(step(speech))
     assert -0.5 < np.mean(result.log_probs) <= 0
 
 
@@ -87,42 +87,42 @@ def test_the_same_step_gives_the_same_result(model: MoonshineModel, speech: Samp
 
 
 def test_neighbours_do_not_change_a_result(model: MoonshineModel, speech: Samples) -> None:
-    alone = model.run([step(speech)])[0]
+    alone = model.decode(step(speech))
     among = model.run([step(speech[: 3 * SAMPLE_RATE]), step(speech), step(speech[40_000:])])[1]
     assert among == alone
 
 
 def test_its_own_text_as_draft_is_confirmed(model: MoonshineModel, speech: Samples) -> None:
-    tokens = model.run([step(speech)])[0].tokens
-    assert model.run([step(speech, draft=tokens)])[0].tokens == tokens
+    tokens = model.decode(step(speech)).tokens
+    assert model.decode(step(speech, draft=tokens)).tokens == tokens
 
 
 def test_a_wrong_draft_is_set_right(model: MoonshineModel, speech: Samples) -> None:
-    tokens = model.run([step(speech)])[0].tokens
+    tokens = model.decode(step(speech)).tokens
     half = len(tokens) // 2
     wrong = (*tokens[:half], *reversed(tokens[half:]))
-    assert model.run([step(speech, draft=wrong)])[0].tokens == tokens
+    assert model.decode(step(speech, draft=wrong)).tokens == tokens
 
 
 def test_forced_text_is_continued(model: MoonshineModel, speech: Samples) -> None:
-    tokens = model.run([step(speech)])[0].tokens
-    assert model.run([step(speech, forced=tokens[:8])])[0].tokens == tokens[8:]
+    tokens = model.decode(step(speech)).tokens
+    assert model.decode(step(speech, forced=tokens[:8])).tokens == tokens[8:]
 
 
 def test_no_more_tokens_than_allowed(model: MoonshineModel, speech: Samples) -> None:
-    (result,) = model.run([step(speech, max_new_tokens=5)])
+    result = model.decode(step(speech, max_new_tokens=5))
     assert (len(result.tokens), result.ended) == (5, False)
 
 
 def test_audio_too_short_for_a_frame_gives_nothing(model: MoonshineModel, bundle: Bundle) -> None:
     shortest_len = bundle.front_end.receptive_field_len
-    (result,) = model.run([step(np.zeros(shortest_len - 1, dtype=np.float32))])
+    result = model.decode(step(np.zeros(shortest_len - 1, dtype=np.float32)))
     assert (result.tokens, result.log_probs, result.ended) == ((), (), True)
 
 
 def test_audio_of_one_frame_can_be_run(model: MoonshineModel, bundle: Bundle) -> None:
     shortest_len = bundle.front_end.receptive_field_len
-    (result,) = model.run([step(np.zeros(shortest_len, dtype=np.float32), max_new_tokens=2)])
+    result = model.decode(step(np.zeros(shortest_len, dtype=np.float32), max_new_tokens=2))
     assert len(result.tokens) <= 2
 
 

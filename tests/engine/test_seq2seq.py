@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamscribe.model import Step, StepKind, StepResult
+from streamscribe.model import DecodeResult, DecodeStep, StepKind
 from streamscribe.seq2seq import GreedySearch, Logits
 
 VOCABULARY = 40
@@ -56,11 +56,11 @@ class PrefixDecoder:
         return cache[:length]
 
 
-def step(forced: Prefix = (), draft: Prefix = (), max_new_tokens: int = 20) -> Step:
-    return Step(np.zeros(0, np.float32), forced, draft, max_new_tokens, StepKind.PARTIAL, 0)
+def step(forced: Prefix = (), draft: Prefix = (), max_new_tokens: int = 20) -> DecodeStep:
+    return DecodeStep(np.zeros(0, np.float32), forced, draft, max_new_tokens, StepKind.PARTIAL, 0)
 
 
-def search(wanted: Step, seed: int = 0) -> tuple[StepResult, PrefixDecoder]:
+def search(wanted: DecodeStep, seed: int = 0) -> tuple[DecodeResult, PrefixDecoder]:
     decoder = PrefixDecoder(seed)
     return GreedySearch(decoder, bos=BOS, eos=EOS).decode(wanted), decoder
 

@@ -31,10 +31,10 @@ from streamscribe.events import (
     Rule,
     SpeechStarted,
 )
-from streamscribe.model import Step, StepKind, StepResult
+from streamscribe.model import DecodeResult, DecodeStep, StepKind
 from streamscribe.options import Commit, SessionOptions
-from streamscribe.policy import LEAD_LEN
 from streamscribe.recognizer import Recognizer, drive
+from streamscribe.seq2seq_policy import LEAD_LEN, Seq2SeqPolicy
 from streamscribe.session import Session
 from streamscribe.stability import SURE_LOG_PROB
 from streamscribe.timeline import DEFAULT_CAPACITY_LEN, SAMPLE_RATE, ms_to_len
@@ -390,9 +390,9 @@ def test_a_partial_that_says_nothing_new_is_not_sent() -> None:
 class BreaksItsPromise(ScriptedModel):
     """Decodes a final as something else, unless earlier words are forced."""
 
-    def _run_one(self, step: Step) -> StepResult:
+    def _run_one(self, step: DecodeStep) -> DecodeResult:
         if step.kind is StepKind.FINAL and not step.forced:
-            return StepResult((900,), (-0.1,), ended=True)
+            return DecodeResult((900,), (-0.1,), ended=True)
         return super()._run_one(step)
 
 
@@ -502,6 +502,7 @@ def test_memory_stays_bounded_over_an_hour() -> None:
     minute = join(talk(1, 100), silence(0.5), talk(101, 130), silence(20))
     for _ in range(60):
         feed(session, recognizer, minute)
+        assert isinstance(session._policy, Seq2SeqPolicy)
         transcript = session._policy._transcript
         kept_len = session.heard_at - session._timeline.start_at
         assert kept_len <= ms_to_len(options.window_ms + options.pre_roll_ms + 5_000)

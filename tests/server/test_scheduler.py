@@ -1,6 +1,6 @@
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -48,7 +48,7 @@ def events_until_end(updates: "queue.SimpleQueue[Update]") -> list[Event]:
 
 
 def test_models_are_warm_before_the_engine_is_alive() -> None:
-    calls: list[list[Step]] = []
+    calls: list[Sequence[Step]] = []
     scheduler = Scheduler(catalogue_of(ScriptedRecognizer(on_run=calls.append)))
     assert not scheduler.alive
     scheduler.start()
@@ -58,7 +58,7 @@ def test_models_are_warm_before_the_engine_is_alive() -> None:
 
 
 def test_a_model_that_can_not_be_warmed_up_keeps_the_engine_from_starting() -> None:
-    def fail(steps: list[Step]) -> None:
+    def fail(steps: Sequence[Step]) -> None:
         raise RuntimeError("scripted: no memory")
 
     scheduler = Scheduler(catalogue_of(ScriptedRecognizer(on_run=fail)))
@@ -82,7 +82,7 @@ def test_commands_are_taken_between_two_model_calls(
     opened = threading.Event()
     updates: queue.SimpleQueue[Update] = queue.SimpleQueue()
 
-    def second_call_waits_for_the_other_stream(steps: list[Step]) -> None:
+    def second_call_waits_for_the_other_stream(steps: Sequence[Step]) -> None:
         calling.set()
         if steps[0].due_at == 2 * HOP_LEN:
             assert opened.is_set()
@@ -117,7 +117,7 @@ def test_lateness_is_known_while_a_step_waits_and_gone_when_nothing_does() -> No
     scheduler = Scheduler(catalogue_of(recognizer), clock=lambda: now_s[0])
     updates: queue.SimpleQueue[Update] = queue.SimpleQueue()
 
-    def four_seconds(steps: list[Step]) -> None:
+    def four_seconds(steps: Sequence[Step]) -> None:
         now_s[0] += 4.0
         lags_s.append(scheduler.lag_s)
 

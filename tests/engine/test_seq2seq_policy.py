@@ -7,7 +7,7 @@ from fakes_policy import SECOND, Driven, opened, text_of
 from streamscribe.events import Rule
 from streamscribe.model import StepKind
 from streamscribe.options import Commit
-from streamscribe.policy import (
+from streamscribe.seq2seq_policy import (
     CONTEXT_GAP_LEN,
     LONGEST_HOPS,
     PARTIAL_WINDOW_LEN,
@@ -19,7 +19,7 @@ from streamscribe.policy import (
 
 
 def test_no_look_is_due_before_the_first_hop() -> None:
-    assert opened().policy.look_at_hop(SECOND - 1) is None
+    assert opened().policy.look_at_hop(SECOND - 1, talking=True) is None
 
 
 def test_a_look_is_due_at_the_first_hop() -> None:
@@ -29,15 +29,15 @@ def test_a_look_is_due_at_the_first_hop() -> None:
 def test_the_first_hops_are_half_as_long() -> None:
     driven = opened()
     driven.look(SECOND)
-    assert driven.policy.look_at_hop(3 * SECOND // 2 - 1) is None
-    assert driven.policy.look_at_hop(3 * SECOND // 2) is not None
+    assert driven.policy.look_at_hop(3 * SECOND // 2 - 1, talking=True) is None
+    assert driven.policy.look_at_hop(3 * SECOND // 2, talking=True) is not None
 
 
 def test_later_hops_are_whole() -> None:
     driven = opened()
     driven.look(STEADY_LEN)
-    assert driven.policy.look_at_hop(STEADY_LEN + SECOND - 1) is None
-    assert driven.policy.look_at_hop(STEADY_LEN + SECOND) is not None
+    assert driven.policy.look_at_hop(STEADY_LEN + SECOND - 1, talking=True) is None
+    assert driven.policy.look_at_hop(STEADY_LEN + SECOND, talking=True) is not None
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_a_longer_window_is_looked_at_less_often(window_len: int, hops: float) -
     driven = opened()
     driven.look(window_len)
     next_at = window_len + round(hops * SECOND)
-    assert driven.policy.look_at_hop(next_at - 1) is None
-    assert driven.policy.look_at_hop(next_at) is not None
+    assert driven.policy.look_at_hop(next_at - 1, talking=True) is None
+    assert driven.policy.look_at_hop(next_at, talking=True) is not None
 
 
 def test_a_pause_is_looked_at_where_something_was_said_since_the_last_look() -> None:
@@ -70,12 +70,12 @@ def test_the_first_hop_after_a_pause_is_whole() -> None:
     driven = opened()
     driven.look(2 * SECOND)
     driven.answer(driven.pause(9 * SECOND // 4), 1, 2)
-    assert driven.policy.look_at_hop(13 * SECOND // 4 - 1) is None
-    assert driven.policy.look_at_hop(13 * SECOND // 4) is not None
+    assert driven.policy.look_at_hop(13 * SECOND // 4 - 1, talking=True) is None
+    assert driven.policy.look_at_hop(13 * SECOND // 4, talking=True) is not None
 
 
 def test_no_hop_is_looked_at_without_partials() -> None:
-    assert opened(partials=False).policy.look_at_hop(5 * SECOND) is None
+    assert opened(partials=False).policy.look_at_hop(5 * SECOND, talking=True) is None
 
 
 def test_a_cut_is_due_when_the_window_has_no_room_for_another_hop() -> None:
@@ -211,5 +211,5 @@ def test_carried_text_is_not_shown_again() -> None:
 def test_a_window_never_begins_before_what_is_said_to_be_needed() -> None:
     driven = opened(window_ms=10_000)
     driven.answer(driven.policy.look_at_cut(8 * SECOND), 1, 2)
-    needed_at = driven.policy.oldest_needed_at(12 * SECOND)
+    needed_at = driven.policy.oldest_needed_at(12 * SECOND, 12 * SECOND)
     assert driven.policy.look_ahead(12 * SECOND, 12 * SECOND).start_at >= needed_at
