@@ -12,7 +12,7 @@ frames have not ended yet, and any split of the same frames gives the same token
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,35 @@ class Spike:
     """One past its last frame."""
     log_prob: float
     """Of its likeliest frame."""
+
+
+class CtcDecoder(Protocol):
+    """Frames of one segment to tokens; the same frames in any split give the same tokens."""
+
+    def receive(self, log_probs: LogProbs) -> None:
+        """The next frames of the segment, (n, vocabulary), n maybe 0."""
+        ...
+
+    @property
+    def spikes(self) -> tuple[Spike, ...]:
+        """The best tokens of all frames so far: what ``finish`` would give now."""
+        ...
+
+    @property
+    def settled(self) -> int:
+        """How many of ``spikes`` no later frame can change.
+
+        Not their end either: a token whose frames may still go on is not settled. Never falls.
+        """
+        ...
+
+    def provisional(self, log_probs: LogProbs) -> tuple[Spike, ...]:
+        """What ``receive`` and ``finish`` would give now; nothing is changed."""
+        ...
+
+    def finish(self) -> tuple[Spike, ...]:
+        """All tokens: the segment ends here, and nothing may be received any more."""
+        ...
 
 
 class GreedyCollapse:
@@ -77,6 +106,41 @@ class GreedyCollapse:
         guess = GreedyCollapse(self._blank)
         guess._frames, guess._open = self._frames, self._open
         return guess.receive(log_probs) + guess.finish()
+
+
+class GreedyDecoder:
+    """The likeliest token of every frame, collapsed; a :class:`CtcDecoder`.
+
+    All tokens are settled but the one that the newest frame says, which may grow longer.
+    """
+
+    def __init__(self, blank: int) -> None:
+        self._path = GreedyCollapse(blank)
+        self._ended: list[Spike] = []
+
+    def receive(self, log_probs: LogProbs) -> None:
+        """The next frames of the segment, (n, vocabulary), n maybe 0."""
+        self._ended += self._path.receive(log_probs)
+
+    @property
+    def spikes(self) -> tuple[Spike, ...]:
+        """The tokens of all frames so far."""
+        growing = self._path.open
+        return (*self._ended, growing) if growing else tuple(self._ended)
+
+    @property
+    def settled(self) -> int:
+        """How many of ``spikes`` no later frame can change: those that have ended."""
+        return len(self._ended)
+
+    def provisional(self, log_probs: LogProbs) -> tuple[Spike, ...]:
+        """What ``receive`` and ``finish`` would give now; nothing is changed."""
+        return (*self._ended, *self._path.provisional(log_probs))
+
+    def finish(self) -> tuple[Spike, ...]:
+        """All tokens: the segment ends here."""
+        self._ended += self._path.finish()
+        return tuple(self._ended)
 
 
 def _runs(log_probs: LogProbs, first: int) -> Iterator[Spike]:

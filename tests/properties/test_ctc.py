@@ -1,4 +1,4 @@
-"""Greedy CTC collapse, frame by frame or all at once, is the same."""
+"""Greedy CTC, frame by frame or all at once, is the same."""
 
 from collections.abc import Sequence
 from itertools import groupby, pairwise
@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamscribe.ctc import GreedyCollapse, LogProbs, Spike
+from streamscribe.ctc import GreedyCollapse, GreedyDecoder, LogProbs, Spike
 
 BLANK = 0
 IDS = st.lists(st.integers(0, 3), max_size=40)
@@ -70,3 +70,29 @@ def test_a_provisional_tail_is_what_would_come_and_changes_nothing(
     ended = collapsing.receive(known)
     assert ended + collapsing.provisional(later) == collapse(log_probs)
     assert ended + collapsing.finish() == collapse(known)
+
+
+@given(ids=IDS, cuts=CUTS)
+def test_settled_tokens_are_a_prefix_of_every_later_answer(ids: list[int], cuts: list[int]) -> None:
+    log_probs = frames(ids)
+    decoder = GreedyDecoder(BLANK)
+    settled: list[tuple[Spike, ...]] = []
+    for start, end in pairwise([0, *sorted(min(cut, len(ids)) for cut in cuts), len(ids)]):
+        decoder.receive(log_probs[start:end])
+        settled.append(decoder.spikes[: decoder.settled])
+        for promised in settled:
+            assert decoder.spikes[: len(promised)] == promised
+    assert decoder.finish() == tuple(collapse(log_probs))
+    assert decoder.settled == len(decoder.spikes)
+
+
+@given(ids=IDS, ahead=IDS)
+def test_what_a_decoder_expects_is_what_comes(ids: list[int], ahead: list[int]) -> None:
+    log_probs = frames(ids + ahead)
+    decoder = GreedyDecoder(BLANK)
+    decoder.receive(log_probs[: len(ids)])
+    before = decoder.spikes
+    expected = decoder.provisional(log_probs[len(ids) :])
+    assert decoder.spikes == before == decoder.provisional(log_probs[:0])
+    decoder.receive(log_probs[len(ids) :])
+    assert decoder.spikes == expected == decoder.finish()
