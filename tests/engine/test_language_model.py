@@ -144,7 +144,6 @@ def sphinx_model() -> bytes:
     log_probs[[5, 6]] = [-0.5 * one, -0.25 * one]
     words = [(-1.0 * one, -0.125 * one, 0), (-0.75 * one, 0.0, 1), (0.0, 0.0, 2)]
     pairs = [[(1, 2), (5, 16)], [(0, 2), (6, 16)], [(0, 2), (0, 16)]]
-    del backoffs
     return b"".join(
         [
             b"Trie Language Model\x02",
