@@ -7,7 +7,7 @@ import numpy as np
 from streamscribe import guards
 from streamscribe.events import Event, Final
 from streamscribe.model import DecodeResult, DecodeStep, Samples, StepKind
-from streamscribe.onnx_model import MoonshineModel
+from streamscribe.moonshine_model import MoonshineModel
 from streamscribe.recognizer import Recognizer
 from streamscribe.timeline import SAMPLE_RATE, ms_to_len
 from streamscribe.tokens import decode

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from streamscribe.onnx_model import MoonshineModel
+from streamscribe.moonshine_model import MoonshineModel
 from streamscribe.recognizer import Recognizer
 
 

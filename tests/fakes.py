@@ -13,11 +13,11 @@ import numpy as np
 
 from streamscribe.events import Event
 from streamscribe.events import Final as FinalEvent
-from streamscribe.model import DecodeResult, DecodeStep, Samples, Step, StepResult
+from streamscribe.model import AcousticModel, DecodeResult, DecodeStep, Samples, Step, StepResult
 from streamscribe.options import SessionOptions
 from streamscribe.policy import Policy
 from streamscribe.recognizer import Recognizer, drive
-from streamscribe.seq2seq_policy import Seq2SeqPolicy
+from streamscribe.seq2seq_policy import Seq2SeqPolicy, refuse_ctc_options
 from streamscribe.session import Session
 from streamscribe.timeline import SAMPLE_RATE
 
@@ -64,6 +64,9 @@ class ScriptedModel:
         self.log_prob_of: dict[int, float] = {}  # by token; of the others it is -0.1
         self._guesses = guesses
 
+    def resolve(self, options: SessionOptions) -> SessionOptions:
+        return refuse_ctc_options(options, self.name)
+
     def new_policy(self, options: SessionOptions) -> Policy:
         return Seq2SeqPolicy(options, self.tokens, max_tokens_per_s=self.max_tokens_per_s)
 
@@ -107,6 +110,9 @@ class FixedModel:
         self.tokens = WordTable()
         self._said = tuple(tokens)
         self._log_prob = log_prob
+
+    def resolve(self, options: SessionOptions) -> SessionOptions:
+        return refuse_ctc_options(options, self.name)
 
     def new_policy(self, options: SessionOptions) -> Policy:
         return Seq2SeqPolicy(options, self.tokens, max_tokens_per_s=self.max_tokens_per_s)
@@ -163,7 +169,7 @@ def join(*parts: Samples) -> Samples:
     return np.concatenate(parts) if parts else silence(0)
 
 
-def make_recognizer(model: ScriptedModel | FixedModel | None = None) -> Recognizer:
+def make_recognizer(model: AcousticModel | None = None) -> Recognizer:
     """A recognizer with scripted ears."""
     return Recognizer(model or ScriptedModel(), ScriptedVad)
 
@@ -180,7 +186,7 @@ def feed(session: Session, recognizer: Recognizer, audio: Samples) -> list[Event
 def transcribe_scripted(
     audio: Samples,
     options: SessionOptions | None = None,
-    model: ScriptedModel | FixedModel | None = None,
+    model: AcousticModel | None = None,
 ) -> list[Event]:
     """All events of a stream that ends after ``audio``."""
     recognizer = make_recognizer(model)

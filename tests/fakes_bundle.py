@@ -49,6 +49,25 @@ def manifest() -> dict[str, Any]:
     }
 
 
+def ctc_manifest() -> dict[str, Any]:
+    """A valid manifest of a CTC model, whose files lie beside it."""
+    values = manifest()
+    del values["decoder"], values["files"]["decoder"]
+    return values | {
+        "family": "ctc",
+        "architecture": "wav2vec2",
+        "front_end": {
+            "receptive_field_len": 400,
+            "stride_len": 320,
+            "features": "waveform",
+            "normalize": True,
+        },
+        "tokens": {"format": "ctc-pieces", "vocabulary_size": 8, "blank": 3},
+        "ctc": {"batchable": True},
+        "measured": {"anything": ["is", "allowed"]},
+    }
+
+
 def write_manifest(folder: Path, values: object) -> Path:
     """Write ``bundle.json`` into ``folder``; returns the folder."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -145,6 +145,9 @@ class ScriptedRecognizer:
         self.sessions.append(ScriptedSession())
         return self.sessions[-1]
 
+    def resolve(self, options: SessionOptions) -> SessionOptions:
+        return options
+
     def warm_up(self) -> None:
         self.run([DecodeStep(np.zeros(HOP_LEN, dtype=np.float32), (), (), 1, StepKind.FINAL, 0)])
 

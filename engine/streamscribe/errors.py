@@ -15,6 +15,7 @@
         ├── UnknownModel
         ├── ModelMissing           known, but not on this machine
         ├── HashMismatch
+        ├── UnsupportedSchema      made for a later version
         └── BrokenModel            the files are there and can't be used
 
 Each message says what was wrong, what was got and what is allowed. ``code`` is the stable
@@ -134,6 +135,18 @@ class HashMismatch(BundleError):
 
     def __init__(self, *, path: str, got: str, expected: str) -> None:
         super().__init__(f"{path} has sha256 {got}, but the bundle expects {expected}")
+
+
+class UnsupportedSchema(BundleError):
+    """A bundle was written for a later version of this program."""
+
+    code = "unsupported_schema"
+
+    def __init__(self, manifest: str, *, got: int, newest: int) -> None:
+        super().__init__(
+            f"{manifest} has schema {got}; allowed: up to {newest};"
+            " a newer streamscribe may read it"
+        )
 
 
 class BrokenModel(BundleError):

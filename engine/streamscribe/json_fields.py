@@ -82,6 +82,13 @@ class JsonObject:
             raise self.refusal(name, f"a number from {low} to {high}")
         return float(value)
 
+    def flag(self, name: str) -> bool:
+        """True or false."""
+        value = self._value(name, "true or false")
+        if not isinstance(value, bool):
+            raise self.refusal(name, "true or false")
+        return value
+
     def relative_path(self, name: str) -> PurePosixPath:
         """A path with forward slashes that stays inside the folder it is relative to."""
         allowed = "a relative path with forward slashes and without '..'"

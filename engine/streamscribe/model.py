@@ -110,10 +110,17 @@ class AcousticModel(Protocol):
         """Languages that it writes, as ISO 639 codes."""
         ...
 
+    def resolve(self, options: "SessionOptions") -> "SessionOptions":
+        """The options as this model follows them.
+
+        Raises ``OptionError`` for one that it can't follow.
+        """
+        ...
+
     def new_policy(self, options: "SessionOptions") -> "Policy":
         """How a new session of this model's family goes about its audio.
 
-        Raises ``OptionError`` for an option that this model can't follow.
+        options: as ``resolve`` gave them.
         """
         ...
 

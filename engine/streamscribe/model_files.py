@@ -21,6 +21,7 @@ class Role(StrEnum):
 
     ENCODER = "encoder"
     DECODER = "decoder"
+    HEAD = "head"
     TOKENIZER = "tokenizer"
 
 

@@ -13,6 +13,15 @@ class Commit(StrEnum):
     FINAL = "final"  # nothing is promised before the final
 
 
+class Latency(StrEnum):
+    """How much a CTC model hears of what follows before it commits: a trade with accuracy."""
+
+    MINIMAL = "minimal"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
 RANGES_MS: dict[str, tuple[int, int]] = {
     "hop_ms": (100, 5_000),
     "endpoint_silence_ms": (100, 10_000),
@@ -36,7 +45,12 @@ class SessionOptions:
     partials: bool = True
     commit: Commit = Commit.APPEND
     hop_ms: int = 500
-    """New audio between two partials: half of it at first, up to twice as much in long windows."""
+    """New audio between two partials: half of it at first, up to twice as much in long windows.
+
+    For seq2seq models; a CTC model's hop is part of its ``latency``.
+    """
+    latency: Latency | None = None
+    """Preset of a CTC model; None: medium. A seq2seq model has none, and ``hop_ms`` instead."""
     endpoint_silence_ms: int = 800
     """Silence that closes a segment (hard endpoint)."""
     soft_pause_ms: int = 300

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from streamscribe.bundle import Bundle
 from streamscribe.events import Event
+from streamscribe.families import Family
 from streamscribe.model import AcousticModel, Samples, Step, StepResult
 from streamscribe.options import SessionOptions
 from streamscribe.session import Session
@@ -36,8 +38,15 @@ class Recognizer:
 
         Raises ``OptionError`` for an option that the model can't follow.
         """
-        chosen = options or self.options
+        chosen = self.resolve(options or self.options)
         return Session(chosen, self._vad(), self.model.new_policy(chosen))
+
+    def resolve(self, options: SessionOptions) -> SessionOptions:
+        """The options as a session will have them.
+
+        Raises ``OptionError`` for one that the model can't follow.
+        """
+        return self.model.resolve(options)
 
     def warm_up(self) -> None:
         """Run the model once, so that the first step is as fast as the others."""
@@ -62,10 +71,21 @@ def load_recognizer(
     """
     factory = make_vad(vad)
     bundle = find_bundle(model, models_dir)
-    # Imported here, because the pure engine must load without the runtime.
-    from streamscribe.onnx_model import MoonshineModel
+    return Recognizer(load_model(bundle, threads=threads), factory, options)
 
-    return Recognizer(MoonshineModel(bundle, threads=threads), factory, options)
+
+def load_model(bundle: Bundle, *, threads: int | None = None) -> AcousticModel:
+    """The bundle's model, ready to run. Raises ``BundleError`` if a file can't be used."""
+    # Imported here, because the pure engine must load without the runtime.
+    match bundle.family:
+        case Family.SEQ2SEQ:
+            from streamscribe.moonshine_model import MoonshineModel
+
+            return MoonshineModel(bundle, threads=threads)
+        case Family.CTC:
+            from streamscribe.ctc_model import CtcModel
+
+            return CtcModel(bundle, threads=threads)
 
 
 def transcribe(

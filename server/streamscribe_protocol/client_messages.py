@@ -7,6 +7,7 @@ VERSION = 1
 """The protocol's version, in ``Start`` and ``Ready``."""
 
 CommitMode: TypeAlias = Literal["append", "final"]
+LatencyPreset: TypeAlias = Literal["minimal", "low", "medium", "high"]
 """``append``: committed text never changes. ``final``: nothing is promised before the final."""
 
 
@@ -64,7 +65,9 @@ class Start:
     commit: CommitMode = "append"
     endpointing: Endpointing | None = None
     hop_ms: int | None = None
-    """New audio between two partials."""
+    """New audio between two partials, of a model without presets of latency."""
+    latency: LatencyPreset | None = None
+    """How long the model waits for what follows before it commits; None: the model's default."""
     hotwords: tuple[str, ...] = ()
     resume: Resume | None = None
 

@@ -19,6 +19,7 @@ from streamscribe_protocol.client_messages import (
     Endpointing,
     Finish,
     Flush,
+    LatencyPreset,
     Resume,
     Start,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "CLIENT_TYPES",
     "ClientMessage",
     "CommitMode",
+    "LatencyPreset",
     "Done",
     "EffectiveOptions",
     "Endpoint",

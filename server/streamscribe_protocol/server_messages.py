@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from streamscribe_protocol.client_messages import VERSION, CommitMode
+from streamscribe_protocol.client_messages import VERSION, CommitMode, LatencyPreset
 
 TimingSource: TypeAlias = Literal["measured", "estimated"]
 """Whether a word's times come from the model's alignment, or from when it was first shown."""
@@ -16,6 +16,8 @@ class EffectiveOptions:
     commit: CommitMode
     partials: bool
     hop_ms: int
+    latency: LatencyPreset | None
+    """None: the model has no presets."""
     endpoint_silence_ms: int
     soft_pause_ms: int
     min_speech_ms: int

@@ -68,6 +68,10 @@ class SpeechRecognizer(Protocol):
         """A new session; None: with the recognizer's own options."""
         ...
 
+    def resolve(self, options: SessionOptions) -> SessionOptions:
+        """The options as a session will have them; ``OptionError`` for one it can't follow."""
+        ...
+
     def warm_up(self) -> None:
         """Run the model once, so that the first step is as fast as the others."""
         ...

@@ -1,10 +1,11 @@
 """What a ``start`` message may ask for: from the wire's words to the engine's."""
 
 from dataclasses import replace
+from typing import Any
 
 from streamscribe.errors import AudioError, OptionError, UnknownModel
 from streamscribe.ingest import AudioFormat
-from streamscribe.options import Commit, SessionOptions
+from streamscribe.options import Commit, Latency, SessionOptions
 from streamscribe_protocol.close_codes import CloseCode
 from streamscribe_protocol.messages import Start
 from streamscribe_server.catalogue import DEFAULT_MODEL, Catalogue, ServedModel
@@ -28,7 +29,8 @@ def terms_of(start: Start, catalogue: Catalogue) -> Open:
         model = catalogue.find(DEFAULT_MODEL if start.model is None else start.model)
         _check_language(start.language, model)
         audio = AudioFormat(start.audio.encoding, start.audio.rate, start.audio.channels)
-        return Open(model.name, audio, _options(start, model.options))
+        options = model.recognizer.resolve(_options(start, model.options))
+        return Open(model.name, audio, options)
     except UnknownModel as error:
         raise Refused(error.code, str(error), CloseCode.UNKNOWN_MODEL) from error
     except AudioError as error:
@@ -79,7 +81,13 @@ def _options(start: Start, defaults: SessionOptions) -> SessionOptions:
             "pre_roll_ms": endpointing.pre_roll_ms,
             "max_segment_ms": endpointing.max_segment_ms,
         }
-    given = {name: value for name, value in asked.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     if "endpoint_silence_ms" in given and "soft_pause_ms" not in given:
         given["soft_pause_ms"] = min(defaults.soft_pause_ms, given["endpoint_silence_ms"])
-    return replace(defaults, partials=start.partials, commit=Commit(start.commit), **given)
+    return replace(
+        defaults,
+        partials=start.partials,
+        commit=Commit(start.commit),
+        latency=defaults.latency if start.latency is None else Latency(start.latency),
+        **given,
+    )

@@ -22,6 +22,7 @@ def effective_options(options: SessionOptions) -> messages.EffectiveOptions:
         commit=options.commit.value,
         partials=options.partials,
         hop_ms=options.hop_ms,
+        latency=options.latency.value if options.latency else None,
         endpoint_silence_ms=options.endpoint_silence_ms,
         soft_pause_ms=options.soft_pause_ms,
         min_speech_ms=options.min_speech_ms,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fakes_bundle import (
     CONTENTS,
+    ctc_manifest,
     distributed_manifest,
     install,
     make_wheel,
@@ -18,9 +19,17 @@ from fakes_bundle import (
     whole_bundle,
     write_manifest,
 )
-from streamscribe.bundle import Bundle, FrontEnd, load_bundle
-from streamscribe.errors import BrokenModel, BundleError, HashMismatch, ModelMissing
+from streamscribe.bundle import Bundle, load_bundle
+from streamscribe.errors import (
+    BrokenModel,
+    BundleError,
+    HashMismatch,
+    ModelMissing,
+    UnsupportedSchema,
+)
+from streamscribe.families import DEFAULT_CHUNKS, Chunk, CtcFacts, Family, FrontEnd
 from streamscribe.model_files import Role
+from streamscribe.options import Latency
 from streamscribe.store import find_bundle, known_models
 
 JSON = st.recursive(
@@ -65,8 +74,10 @@ NEEDED_FIELDS = [path for path in EVERY_FIELD if path[-1] != "distribution"]
 def test_a_bundle_states_the_facts_of_its_manifest(tmp_path: Path) -> None:
     bundle = load_bundle(write_manifest(tmp_path, manifest()))
     assert (bundle.name, bundle.languages, bundle.sample_rate) == ("tiny-xx", ("xx",), 16_000)
-    assert dataclasses.astuple(bundle.decoder) == (6, 8, 36)
-    assert (bundle.tokens.bos, bundle.tokens.eos, bundle.tokens.max_per_s) == (1, 2, 6.5)
+    assert dataclasses.asdict(bundle.facts) == {
+        "bos": 1, "eos": 2, "max_tokens_per_s": 6.5, "layers": 6, "heads": 8, "head_dim": 36,
+    }  # fmt: skip
+    assert dataclasses.astuple(bundle.vocabulary) == ("moonshine-bin", 32_768)
 
 
 def test_a_bundle_may_be_named_by_its_manifest_or_its_folder(tmp_path: Path) -> None:
@@ -114,7 +125,7 @@ def test_a_field_that_appears_twice_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_later_schema_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BrokenModel, match="field 'schema' is 2; allowed"):
+    with pytest.raises(UnsupportedSchema, match=r"has schema 2; allowed: up to 1; a newer"):
         load_bundle(write_manifest(tmp_path, manifest() | {"schema": 2}))
 
 
@@ -173,8 +184,57 @@ def test_frames_are_counted_as_three_convolutions_give_them(sample_len: int) -> 
 
 def test_files_beside_the_manifest_are_found(tmp_path: Path) -> None:
     bundle = load_bundle(whole_bundle(tmp_path))
-    found = {role: bundle.file(role).read_bytes() for role in Role}
-    assert found == {role: CONTENTS[role][0] for role in Role}
+    found = {file.role: bundle.file(file.role).read_bytes() for file in bundle.files}
+    assert found == {role: content for role, (content, _) in CONTENTS.items()}
+
+
+def test_a_role_that_the_model_does_not_have_is_named(tmp_path: Path) -> None:
+    bundle = load_bundle(whole_bundle(tmp_path))
+    with pytest.raises(ModelMissing, match="needs no head; its files: encoder, decoder, token"):
+        bundle.file(Role.HEAD)
+
+
+def test_a_ctc_bundle_states_the_facts_of_its_manifest(tmp_path: Path) -> None:
+    bundle = load_bundle(write_manifest(tmp_path, ctc_manifest()))
+    assert (bundle.family, bundle.architecture) == (Family.CTC, "wav2vec2")
+    assert bundle.front_end == FrontEnd(400, 320, normalize=True)
+    assert isinstance(bundle.facts, CtcFacts)
+    assert (bundle.facts.blank, bundle.facts.batchable) == (3, True)
+    assert [file.role for file in bundle.files] == [Role.ENCODER, Role.TOKENIZER]
+
+
+def test_presets_that_a_ctc_bundle_does_not_state_are_the_usual_ones(tmp_path: Path) -> None:
+    values = ctc_manifest()
+    values["ctc"]["presets"] = {"low": {"hop_ms": 100, "right_ms": 50, "left_ms": 900}}
+    facts = load_bundle(write_manifest(tmp_path, values)).facts
+    assert isinstance(facts, CtcFacts)
+    assert facts.chunks == {**DEFAULT_CHUNKS, Latency.LOW: Chunk(100, 50, 900)}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("family",), "rnnt"),
+        (("architecture",), "moonshine"),
+        (("tokens", "blank"), 8),
+        (("tokens", "bos"), 1),
+        (("ctc", "batchable"), 1),
+        (("ctc", "presets"), {"fast": {}}),
+        (("front_end", "normalize"), "yes"),
+        (("front_end", "features"), "pixels"),
+        (("decoder",), {}),
+    ],
+)
+def test_a_ctc_bundle_with_a_wrong_field_is_refused(
+    path: tuple[str, ...], value: object, tmp_path: Path
+) -> None:
+    values = ctc_manifest()
+    inner = values
+    for name in path[:-1]:
+        inner = inner[name]
+    inner[path[-1]] = value
+    with pytest.raises(BrokenModel, match=path[-1]):
+        load_bundle(write_manifest(tmp_path, values))
 
 
 def test_a_file_cut_in_half_is_a_hash_mismatch_that_names_file_and_sizes(tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from fakes_bundle import (
 from streamscribe.bundle import Bundle, load_bundle
 from streamscribe.errors import BrokenModel, HashMismatch, ModelMissing, UnknownModel
 from streamscribe.machine import cgroup_quota, describe_machine, usable_cores
-from streamscribe.model_files import Role
 from streamscribe.store import (
     DEFAULT_MODEL,
     default_models_dir,
@@ -87,7 +86,7 @@ def test_unpacking_a_wheel_puts_every_file_in_its_place(tmp_path: Path) -> None:
     bundle = pullable(tmp_path, wheel)
     paths = unpack(bundle, wheel)
     assert [path.name for path in paths] == ["encoder.ort", "decoder.ort", "tokenizer.bin"]
-    assert [bundle.file(role) for role in Role] == list(paths)
+    assert [bundle.file(file.role) for file in bundle.files] == list(paths)
 
 
 def test_files_that_a_wheel_keeps_in_its_data_folder_are_found(tmp_path: Path) -> None:

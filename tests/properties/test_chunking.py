@@ -10,9 +10,9 @@ from fakes_speech import (
     OPTIONS,
     SHORT_PHRASES,
     Phrase,
-    WaveringModel,
     count_words,
     speak,
+    wavering,
 )
 from streamscribe.events import Event
 from streamscribe.model import Samples, Step
@@ -34,7 +34,7 @@ def test_any_split_of_the_same_audio_gives_the_same_events(
     phrases: list[Phrase], places: list[float], options: SessionOptions, seed: int
 ) -> None:
     audio = speak(phrases)
-    recognizer = make_recognizer(WaveringModel(seed))
+    recognizer = make_recognizer(wavering(seed))
     session = recognizer.open(options)
     events: list[Event] = []
     for piece in split(audio, places):
@@ -42,7 +42,7 @@ def test_any_split_of_the_same_audio_gives_the_same_events(
         events += drive(session, recognizer)
     session.receive_eof()
     events += drive(session, recognizer)
-    assert events == transcribe_scripted(audio, options, WaveringModel(seed))
+    assert events == transcribe_scripted(audio, options, wavering(seed))
 
 
 @settings(max_examples=10, deadline=None)

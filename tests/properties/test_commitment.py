@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes import join, silence, talk, transcribe_scripted
-from fakes_speech import OPTIONS, PHRASES, Phrase, WaveringModel, speak
+from fakes_speech import OPTIONS, PHRASES, Phrase, speak, wavering
 from streamscribe.events import Endpoint, Event, Final, Partial, SpeechStarted
 from streamscribe.options import Commit, SessionOptions
 
@@ -25,7 +25,7 @@ def by_segment(events: list[Event]) -> list[list[Event]]:
 def test_committed_text_only_grows_and_the_final_starts_with_it(
     phrases: list[Phrase], options: SessionOptions, seed: int
 ) -> None:
-    events = transcribe_scripted(speak(phrases), options, WaveringModel(seed))
+    events = transcribe_scripted(speak(phrases), options, wavering(seed))
     for number, segment in enumerate(by_segment(events)):
         started, *partials, endpoint, final = segment
         assert isinstance(started, SpeechStarted)
@@ -48,7 +48,7 @@ def test_committed_text_only_grows_and_the_final_starts_with_it(
 def test_a_partial_always_says_something_new(
     phrases: list[Phrase], options: SessionOptions, seed: int
 ) -> None:
-    events = transcribe_scripted(speak(phrases), options, WaveringModel(seed))
+    events = transcribe_scripted(speak(phrases), options, wavering(seed))
     for segment in by_segment(events):
         partials = [event for event in segment if isinstance(event, Partial)]
         for before, after in pairwise(partials):
@@ -62,7 +62,7 @@ def test_a_partial_never_hears_less_than_the_one_before(
 ) -> None:
     audio = join(silence(lead_ms / 1_000), talk(1, 100), silence(0.2))
     heard_at: dict[int, int] = {}
-    for event in transcribe_scripted(audio, options, WaveringModel(seed)):
+    for event in transcribe_scripted(audio, options, wavering(seed)):
         if isinstance(event, Partial):
             assert event.at >= heard_at.get(event.segment, 0)
             heard_at[event.segment] = event.at

@@ -19,7 +19,7 @@ from fakes import (
     transcribe_scripted,
     words_from,
 )
-from fakes_speech import OPTIONS, PHRASES, Phrase, WaveringModel, count_words, speak
+from fakes_speech import OPTIONS, PHRASES, Phrase, count_words, speak, wavering
 from streamscribe.events import Event
 from streamscribe.model import Samples
 from streamscribe.options import Commit, SessionOptions
@@ -40,7 +40,7 @@ def test_every_voiced_sample_lies_in_exactly_one_segment(
     phrases: list[Phrase], options: SessionOptions, seed: int
 ) -> None:
     audio = speak(phrases)
-    closed = finals(transcribe_scripted(audio, options, WaveringModel(seed)))
+    closed = finals(transcribe_scripted(audio, options, wavering(seed)))
     count = in_segments(audio, [(final.start_at, final.end_at) for final in closed])
     assert (count[audio != 0] == 1).all()
     assert count.max() <= 1
@@ -51,7 +51,7 @@ def test_every_voiced_sample_lies_in_exactly_one_segment(
 def test_segments_are_numbered_and_follow_each_other(
     phrases: list[Phrase], options: SessionOptions, seed: int
 ) -> None:
-    closed = finals(transcribe_scripted(speak(phrases), options, WaveringModel(seed)))
+    closed = finals(transcribe_scripted(speak(phrases), options, wavering(seed)))
     assert [final.segment for final in closed] == list(range(len(closed)))
     assert all(before.end_at <= after.start_at for before, after in pairwise(closed))
     assert all(final.start_at < final.end_at for final in closed)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes import make_recognizer, transcribe_scripted
-from fakes_speech import OPTIONS, SHORT_PHRASES, Phrase, WaveringModel, speak
+from fakes_speech import OPTIONS, SHORT_PHRASES, Phrase, speak, wavering
 from streamscribe.events import Event
 from streamscribe.model import Step
 from streamscribe.options import SessionOptions
@@ -23,7 +23,7 @@ def test_any_interleaving_of_sessions_gives_the_same_events_per_session(
     streams: list[tuple[list[Phrase], SessionOptions]], order: int
 ) -> None:
     rng = random.Random(order)
-    recognizer = make_recognizer(WaveringModel(1))
+    recognizer = make_recognizer(wavering(1))
     audios = [speak(phrases) for phrases, _ in streams]
     sessions = [recognizer.open(options) for _, options in streams]
     ended = [False] * len(sessions)
@@ -47,4 +47,4 @@ def test_any_interleaving_of_sessions_gives_the_same_events_per_session(
             events[waits] += sessions[waits].take_events()
         events[index] += session.take_events()
     for (_, options), audio, got in zip(streams, audios, events, strict=True):
-        assert got == transcribe_scripted(audio, options, WaveringModel(1))
+        assert got == transcribe_scripted(audio, options, wavering(1))

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes import WORD_LEN, finals, transcribe_scripted
-from fakes_speech import OPTIONS, PHRASES, Phrase, WaveringModel, count_words, speak
+from fakes_speech import OPTIONS, PHRASES, Phrase, count_words, speak, wavering
 from streamscribe.events import Final, Partial, SpeechStarted
 from streamscribe.options import SessionOptions
 from streamscribe.timeline import ms_to_len
@@ -17,7 +17,7 @@ def test_words_are_in_order_and_inside_what_was_heard_of_their_segment(
 ) -> None:
     audio = speak(phrases)
     start_at = 0
-    for event in transcribe_scripted(audio, options, WaveringModel(seed)):
+    for event in transcribe_scripted(audio, options, wavering(seed)):
         if isinstance(event, SpeechStarted):
             start_at = event.at
         if not isinstance(event, Partial | Final):
@@ -31,7 +31,7 @@ def test_words_are_in_order_and_inside_what_was_heard_of_their_segment(
 @settings(max_examples=15, deadline=None)
 @given(phrases=PHRASES, options=OPTIONS, seed=st.integers(0, 10**6))
 def test_the_text_is_its_words(phrases: list[Phrase], options: SessionOptions, seed: int) -> None:
-    for event in transcribe_scripted(speak(phrases), options, WaveringModel(seed)):
+    for event in transcribe_scripted(speak(phrases), options, wavering(seed)):
         if isinstance(event, Partial | Final):
             assert event.text == " ".join(word.text for word in event.words)
             assert all(0 <= word.confidence <= 1 for word in event.words)

@@ -31,6 +31,7 @@ from streamscribe_protocol.messages import (
     Finish,
     Flush,
     Flushed,
+    LatencyPreset,
     Partial,
     Ready,
     ServerMessage,
@@ -67,7 +68,9 @@ class StreamOptions(TypedDict, total=False):
     commit: CommitMode
     endpointing: Endpointing | None
     hop_ms: int | None
-    """New audio between two partials."""
+    """New audio between two partials, of a model without presets of latency."""
+    latency: LatencyPreset | None
+    """``minimal``, ``low``, ``medium`` or ``high``, of a model with such presets."""
     hotwords: tuple[str, ...]
 
 

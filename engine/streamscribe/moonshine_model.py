@@ -1,4 +1,4 @@
-"""Moonshine on ONNX Runtime: the only module that imports onnxruntime.
+"""Moonshine on ONNX Runtime.
 
 The encoder takes raw samples; the merged decoder holds two branches, one that starts a sequence
 and computes the cross-attention's keys and values, one that continues it from the cache.
@@ -6,16 +6,14 @@ and computes the cross-attention's keys and values, one that continues it from t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
-from streamscribe.bundle import Bundle, DecoderShape
+from streamscribe.bundle import Bundle
 from streamscribe.errors import BrokenModel
-from streamscribe.machine import usable_cores
+from streamscribe.families import Seq2SeqFacts
 from streamscribe.model import (
     DecodeResult,
     DecodeStep,
@@ -26,10 +24,11 @@ from streamscribe.model import (
     TokenTable,
 )
 from streamscribe.model_files import Role
+from streamscribe.onnx_graph import Graph, default_threads, input_names, open_graph
 from streamscribe.options import SessionOptions
 from streamscribe.policy import Policy
 from streamscribe.seq2seq import GreedySearch, Logits
-from streamscribe.seq2seq_policy import Seq2SeqPolicy
+from streamscribe.seq2seq_policy import Seq2SeqPolicy, refuse_ctc_options
 from streamscribe.timeline import SAMPLE_RATE
 from streamscribe.tokens import ByteTokenTable
 
@@ -57,18 +56,20 @@ class MoonshineModel:
     def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
         self.name = bundle.name
         self.languages = bundle.languages
-        self.max_tokens_per_s = bundle.tokens.max_per_s
-        self._bos = bundle.tokens.bos
-        self._eos = bundle.tokens.eos
+        facts = bundle.facts
+        assert isinstance(facts, Seq2SeqFacts), f"{bundle.name} is not of this family"
+        self.max_tokens_per_s = facts.max_tokens_per_s
+        self._bos = facts.bos
+        self._eos = facts.eos
         self._shortest_len = bundle.front_end.receptive_field_len
         self._tokens = ByteTokenTable.read(bundle.file(Role.TOKENIZER))
-        threads = threads or min(4, usable_cores())
-        self._encoder = _open(bundle.file(Role.ENCODER), threads)
+        threads = threads or default_threads()
+        self._encoder = open_graph(bundle.file(Role.ENCODER), threads)
         # One more token is hundreds of tiny operations: sharing them out costs more than it saves.
-        self._decoder = _open(bundle.file(Role.DECODER), 1)
-        self._branches = _Branches(self._decoder, bundle.decoder)
+        self._decoder = open_graph(bundle.file(Role.DECODER), 1)
+        self._branches = _Branches(self._decoder, facts)
         # Some exports take a mask of the audio, some don't; one stream per call needs none.
-        self._encoder_masked = "attention_mask" in _input_names(self._encoder)
+        self._encoder_masked = "attention_mask" in input_names(self._encoder)
 
     @property
     def tokens(self) -> TokenTable:
@@ -79,6 +80,10 @@ class MoonshineModel:
     def provider(self) -> str:
         """The execution provider that really runs the encoder."""
         return str(self._encoder.get_providers()[0])
+
+    def resolve(self, options: SessionOptions) -> SessionOptions:
+        """The same options; ``OptionError`` for those that belong to CTC models."""
+        return refuse_ctc_options(options, self.name)
 
     def new_policy(self, options: SessionOptions) -> Policy:
         """A seq2seq policy with this model's vocabulary."""
@@ -122,12 +127,12 @@ class MoonshineModel:
 class _Branches:
     """Names of the merged decoder's cache, and the empty cache that starts a sequence."""
 
-    def __init__(self, session: ort.InferenceSession, shape: DecoderShape) -> None:
+    def __init__(self, session: Graph, shape: Seq2SeqFacts) -> None:
         layers = range(shape.layers)
         self.decoder = [f"{layer}.decoder.{part}" for layer in layers for part in ("key", "value")]
         self.encoder = [f"{layer}.encoder.{part}" for layer in layers for part in ("key", "value")]
         expected = {f"past_key_values.{name}" for name in (*self.decoder, *self.encoder)}
-        inputs = _input_names(session)
+        inputs = input_names(session)
         got = {name for name in inputs if name.startswith("past_key_values.")}
         if got != expected:
             raise BrokenModel(
@@ -144,7 +149,7 @@ class _MoonshineDecoder:
 
     def __init__(
         self,
-        session: ort.InferenceSession,
+        session: Graph,
         branches: _Branches,
         audio: dict[str, Array],
         vocabulary_size: int,
@@ -198,20 +203,3 @@ class _MoonshineDecoder:
 def _all_of(samples: Samples) -> Array:
     """A mask that hides nothing, (1, len(samples))."""
     return np.ones((1, len(samples)), dtype=np.int64)
-
-
-def _input_names(session: ort.InferenceSession) -> set[str]:
-    return {graph_input.name for graph_input in session.get_inputs()}
-
-
-def _open(path: Path, threads: int) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # Threads that spin between two calls would take the cores from voice activity and sockets.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    try:
-        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the runtime's errors share no base class
-        raise BrokenModel(f"{path} can't be loaded by ONNX Runtime: {error}") from error

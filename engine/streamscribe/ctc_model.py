@@ -1,0 +1,148 @@
+"""CTC encoders on ONNX Runtime: windows of audio in, log-probabilities of their frames out."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from streamscribe.bundle import Bundle
+from streamscribe.ctc import GreedyDecoder
+from streamscribe.ctc_policy import CtcPolicy
+from streamscribe.errors import BrokenModel
+from streamscribe.families import CtcFacts, FrontEnd
+from streamscribe.features import log_mel
+from streamscribe.model import (
+    FramesResult,
+    FramesStep,
+    LogProbs,
+    Samples,
+    Step,
+    StepKind,
+    StepResult,
+    TokenTable,
+)
+from streamscribe.model_files import Role
+from streamscribe.onnx_graph import Graph, default_threads, input_names, open_graph
+from streamscribe.options import Latency, SessionOptions
+from streamscribe.policy import Policy
+from streamscribe.timeline import SAMPLE_RATE
+from streamscribe.tokens import PieceTable
+
+_VARIANCE_FLOOR = 1e-7
+"""What the encoders' own feature extractor adds to the variance."""
+
+
+class CtcModel:
+    """A CTC bundle, ready to run; see ``AcousticModel``.
+
+    threads: threads of one model call; ``None``: as many as there are usable cores, at most 4.
+    Raises what ``Bundle.file`` raises, and ``BrokenModel`` if the runtime can't load a file or
+    the graph has other inputs than the bundle states.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
+        facts = bundle.facts
+        assert isinstance(facts, CtcFacts), f"{bundle.name} is not of this family"
+        self.name = bundle.name
+        self.languages = bundle.languages
+        self.front_end = bundle.front_end
+        self.blank = facts.blank
+        self.chunks = facts.chunks
+        self._batchable = facts.batchable
+        size = bundle.vocabulary.size
+        self._tokens = PieceTable.read(bundle.file(Role.TOKENIZER), expected_tokens=size)
+        threads = threads or default_threads()
+        self._encoder = open_graph(bundle.file(Role.ENCODER), threads)
+        has_head = any(file.role is Role.HEAD for file in bundle.files)
+        self._head = open_graph(bundle.file(Role.HEAD), threads) if has_head else None
+        self._input = _input_name(self._encoder, bundle.front_end, bundle.name)
+        self._masked = "attention_mask" in input_names(self._encoder)
+
+    @property
+    def tokens(self) -> TokenTable:
+        """The model's vocabulary."""
+        return self._tokens
+
+    @property
+    def provider(self) -> str:
+        """The execution provider that really runs the encoder."""
+        return str(self._encoder.get_providers()[0])
+
+    def resolve(self, options: SessionOptions) -> SessionOptions:
+        """The options with a preset of latency, and its hop."""
+        latency = options.latency or Latency.MEDIUM
+        return replace(options, latency=latency, hop_ms=self.chunks[latency].hop_ms)
+
+    def new_policy(self, options: SessionOptions) -> Policy:
+        """A CTC policy with the chunk of the preset asked for."""
+        assert options.latency is not None, "options are resolved before a session is opened"
+        chunk = self.chunks[options.latency]
+        return CtcPolicy(
+            options, self._tokens, self.front_end, chunk, lambda: GreedyDecoder(self.blank)
+        )
+
+    def warm_up(self) -> None:
+        """Run a second of silence."""
+        silence = np.zeros(SAMPLE_RATE, dtype=np.float32)
+        self.run([FramesStep(silence, StepKind.FINAL, 0)])
+
+    def run(self, steps: Sequence[Step]) -> list[StepResult]:
+        """Results in the order of ``steps``; windows of the same length share a call.
+
+        A neighbour changes a result by rounding alone. A model whose activations are quantised
+        per call gets one call each, because there a neighbour would change more than that.
+        """
+        results: dict[int, FramesResult] = {}
+        for indices in self._groups(steps):
+            log_probs = self.frames(np.stack([steps[index].samples for index in indices]))
+            results |= {
+                index: FramesResult(of_one)
+                for index, of_one in zip(indices, log_probs, strict=True)
+            }
+        return [results[index] for index in range(len(steps))]
+
+    def frames(self, samples: Samples) -> LogProbs:
+        """Log-probabilities, (batch, frames, vocabulary), of windows, (batch, samples)."""
+        if not self.front_end.frames(samples.shape[1]):
+            return np.zeros((len(samples), 0, len(self._tokens)), dtype=np.float32)
+        inputs = {self._input: np.stack([_features(window, self.front_end) for window in samples])}
+        if self._masked:
+            inputs["attention_mask"] = np.ones(samples.shape, dtype=np.int64)
+        (out,) = self._encoder.run(None, inputs)
+        if self._head is not None:
+            (out,) = self._head.run(None, {"hidden": out})
+        return _log_softmax(np.asarray(out, dtype=np.float32))
+
+    def _groups(self, steps: Sequence[Step]) -> list[list[int]]:
+        """Indices of the steps that run together."""
+        groups: dict[int, list[int]] = {}
+        for index, step in enumerate(steps):
+            assert isinstance(step, FramesStep), "a CTC model gives frames"
+            shared = len(step.samples) if self._batchable else -1 - index
+            groups.setdefault(shared, []).append(index)
+        return list(groups.values())
+
+
+def _features(samples: Samples, front_end: FrontEnd) -> Samples:
+    if front_end.mel is not None:
+        return log_mel(samples, front_end.mel)
+    if front_end.normalize:
+        scaled: Samples = (samples - samples.mean()) / np.sqrt(samples.var() + _VARIANCE_FLOOR)
+        return scaled
+    return samples
+
+
+def _input_name(encoder: Graph, front_end: FrontEnd, name: str) -> str:
+    wanted = "input_values" if front_end.mel is None else "input_features"
+    got = input_names(encoder)
+    if wanted not in got:
+        raise BrokenModel(
+            f"the encoder of {name} takes {', '.join(sorted(got))}; the bundle states {wanted}"
+        )
+    return wanted
+
+
+def _log_softmax(logits: LogProbs) -> LogProbs:
+    top = logits - logits.max(axis=-1, keepdims=True)
+    log_probs: LogProbs = top - np.log(np.exp(top).sum(axis=-1, keepdims=True))
+    return log_probs

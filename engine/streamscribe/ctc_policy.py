@@ -1,0 +1,226 @@
+"""The CTC policy: a window slides over the segment, and each hop's frames are committed once.
+
+::
+
+              left context            hop      right context
+        |-----------------------|------------|---------------|
+    heard before, for context    committed    provisional: shown, and heard again
+
+Frames count from the segment's start, and so do hops: the same audio is cut the same way, however
+it came. The right context's frames give the text that is shown but not yet promised. Windows of a
+session have the same length as soon as the segment is long enough, and need no padding.
+
+Shortly before the silence is long enough to close the segment, everything up to now is heard; if
+nobody speaks, the final is known when the segment closes, right context and all.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from streamscribe import policy
+from streamscribe.ctc import CtcDecoder
+from streamscribe.ctc_text import FrameGrid, settled_words, spell_spikes
+from streamscribe.events import Event, Final, Partial, Rule
+from streamscribe.families import Chunk, FrontEnd
+from streamscribe.model import FramesResult, FramesStep, LogProbs, Samples, StepKind, StepResult
+from streamscribe.model import TokenTable as Table
+from streamscribe.options import Commit, SessionOptions
+from streamscribe.timeline import ms_to_len
+from streamscribe.words import Span
+
+
+class Purpose(Enum):
+    """What a look at the audio is for."""
+
+    HOP = auto()  # the hop's frames are committed
+    AHEAD = auto()  # the silence is about to close the segment: the final, unless somebody talks
+    END = auto()  # the segment is closed: all its frames are committed
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkLook:
+    """A window of the segment's frames."""
+
+    purpose: Purpose
+    start_at: int
+    end_at: int
+    first: int
+    """Number of the window's first frame; below 0 before the segment."""
+    until: int
+    """Frames before this one are committed."""
+
+    @property
+    def kind(self) -> StepKind:
+        """How the scheduler should treat it."""
+        return StepKind.FINAL if self.purpose is Purpose.END else StepKind.PARTIAL
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkFrames:
+    """A chunk in frames."""
+
+    hop: int
+    right: int
+    left: int
+
+    @classmethod
+    def of(cls, chunk: Chunk, stride_len: int) -> "ChunkFrames":
+        """The nearest whole frames; a hop has at least one."""
+        parts_ms = (chunk.hop_ms, chunk.right_ms, chunk.left_ms)
+        hop, right, left = (round(ms_to_len(ms) / stride_len) for ms in parts_ms)
+        return cls(max(1, hop), right, left)
+
+
+class CtcPolicy:
+    """Turns frames into the text of one segment after another."""
+
+    def __init__(
+        self,
+        options: SessionOptions,
+        table: Table,
+        front_end: FrontEnd,
+        chunk: Chunk,
+        new_decoder: Callable[[], CtcDecoder],
+    ) -> None:
+        self._append = options.commit is Commit.APPEND
+        self._partials = options.partials
+        self._table = table
+        self._front_end = front_end
+        self._chunk = ChunkFrames.of(chunk, front_end.stride_len)
+        self._new_decoder = new_decoder
+        self._decoder = new_decoder()
+        self._segment = -1
+        self._end_at = -1
+        self._context_at = 0
+        self._grid = self._grid_from(0)
+        self._committed = 0  # frames
+        self._ahead: tuple[int, LogProbs] | None = None  # first frame, and the frames from it on
+        self._answered_at = -1  # where the silence began for which the final is known
+        self._shown: tuple[str, int] = ("", 0)
+
+    def open(self, segment: int, start_at: int, onset_at: int) -> None:
+        """A segment begins; the one before is its left context if it ended right here."""
+        if start_at != self._end_at:
+            self._context_at = start_at
+        self._segment = segment
+        self._grid = self._grid_from(start_at)
+        self._decoder = self._new_decoder()
+        self._committed = 0
+        self._ahead = None
+        self._answered_at = -1
+        self._shown = ("", 0)
+
+    def oldest_needed_at(self, at: int, voiced_until_at: int) -> int:
+        """Audio before this position will not be looked at while a segment is open."""
+        return self._grid.heard_from_at(self._leftmost())
+
+    def context_needed_at(self, silent_until_at: int) -> int:
+        """The same while none is open, and none can begin before ``silent_until_at``."""
+        if silent_until_at != self._end_at:
+            return silent_until_at
+        return max(self._context_at, self._end_at - self._chunk.left * self._grid.stride_len)
+
+    def look_at_hop(self, at: int, *, talking: bool) -> ChunkLook | None:
+        """The window of the newest hop whose right context is there, in pauses too."""
+        chunk = self._chunk
+        ready = self._grid.complete(at) - chunk.right
+        until = min(ready - ready % chunk.hop, self._committed + chunk.left + chunk.hop)
+        if until <= self._committed:
+            return None
+        end = until + chunk.right
+        first = max(self._leftmost(), until - chunk.hop - chunk.left)
+        return self._look(Purpose.HOP, first, until, self._grid.heard_until_at(end - 1))
+
+    def look_at_pause(self, at: int, voiced_until_at: int) -> None:
+        """Nothing: hops go on in pauses."""
+
+    def look_ahead(self, at: int, voiced_until_at: int) -> ChunkLook | None:
+        """The look shortly before the silence from ``voiced_until_at`` on ends the segment."""
+        self._answered_at = voiced_until_at
+        self._ahead = None
+        return self._look_to(Purpose.AHEAD, at)
+
+    def must_cut(self, at: int) -> bool:
+        """Never: a window slides."""
+        return False
+
+    @property
+    def earliest_cut_at(self) -> int:
+        """Audio before this position was committed."""
+        return self._grid.heard_from_at(self._committed)
+
+    def look_at_cut(self, cut_at: int) -> None:
+        """Nothing: there are no cuts."""
+
+    def look_at_end(self, rule: Rule, end_at: int, voiced_until_at: int) -> ChunkLook | None:
+        """The look that the final needs; None if the look ahead has answered already."""
+        if rule is Rule.SILENCE and self._answered_at == voiced_until_at:
+            return None
+        self._ahead = None
+        return self._look_to(Purpose.END, end_at)
+
+    def step(self, look: policy.Look, samples: Samples, due_at: int) -> FramesStep:
+        """The step for ``look``, whose audio is ``samples``."""
+        assert isinstance(look, ChunkLook)
+        return FramesStep(samples, look.kind, due_at)
+
+    def done(self, look: policy.Look, result: StepResult, voiced: list[Span]) -> list[Event]:
+        """Take the frames of ``look``; gives the partial that they make, if anything is new."""
+        assert isinstance(look, ChunkLook) and isinstance(result, FramesResult)
+        frames = result.log_probs[max(0, self._committed - look.first) :]
+        if look.purpose is Purpose.AHEAD:
+            self._ahead = (self._committed, frames)
+            return self._partial(frames, look.end_at)
+        sure = frames[: max(0, look.until - self._committed)]
+        self._decoder.receive(sure)
+        self._committed += len(sure)
+        if look.purpose is Purpose.END:
+            return []
+        return self._partial(frames[len(sure) :], look.end_at)
+
+    def look_again(self) -> None:
+        """Nothing: one look says all."""
+
+    def close(self, end_at: int, voiced: list[Span]) -> Final:
+        """The segment ends at ``end_at``; every look has been answered."""
+        if self._ahead is not None:
+            first, frames = self._ahead
+            self._decoder.receive(frames[max(0, self._committed - first) :])
+        words = spell_spikes(self._decoder.finish(), self._table, self._grid, end_at)
+        self._end_at = end_at
+        text = " ".join(word.text for word in words)
+        return Final(self._segment, text, words, self._grid.start_at, end_at)
+
+    def _partial(self, frames: LogProbs, at: int) -> list[Event]:
+        """What the segment says if ``frames`` follow the committed ones, if anything is new."""
+        if not self._partials:
+            return []
+        spikes = self._decoder.provisional(frames)
+        words = spell_spikes(spikes, self._table, self._grid, at)
+        text = " ".join(word.text for word in words)
+        sure = settled_words(spikes, self._decoder.settled, self._table) if self._append else 0
+        committed = len(" ".join(word.text for word in words[:sure]))
+        if (text, committed) == self._shown:
+            return []
+        self._shown = (text, committed)
+        return [Partial(self._segment, text, committed, words, at)]
+
+    def _grid_from(self, start_at: int) -> FrameGrid:
+        front_end = self._front_end
+        return FrameGrid(start_at, front_end.stride_len, front_end.receptive_field_len)
+
+    def _leftmost(self) -> int:
+        """The first frame of the longest left context that there is."""
+        before = (self._grid.start_at - self._context_at) // self._grid.stride_len
+        return max(-before, self._committed - self._chunk.left)
+
+    def _look_to(self, purpose: Purpose, end_at: int) -> ChunkLook | None:
+        """The window of all that is not committed and lies before ``end_at``."""
+        until = self._grid.complete(end_at)
+        if until <= self._committed:
+            return None
+        return self._look(purpose, self._leftmost(), until, end_at)
+
+    def _look(self, purpose: Purpose, first: int, until: int, end_at: int) -> ChunkLook:
+        return ChunkLook(purpose, self._grid.heard_from_at(first), end_at, first, until)
