@@ -86,6 +86,17 @@ class WordScore:
     """False for a word that the model has never seen."""
 
 
+@dataclass(frozen=True, slots=True)
+class LanguageWeights:
+    """What a word adds to a text: ``scale`` * its log-probability + ``word``, in nats."""
+
+    scale: float = 0.5
+    word: float = 1.0
+    """Makes up for every word costing something: otherwise few long words win."""
+    unknown: float = -8.0
+    """For a word that the model has never seen, unless it is a hotword's."""
+
+
 class LanguageModel:
     """How likely a word is after those before it; shared by any number of decoders.
 

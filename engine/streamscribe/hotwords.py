@@ -1,0 +1,203 @@
+"""Words that a stream is likely to say: names and terms that the recognizer should lean towards.
+
+A phrase that is heard whole, from the start of a word to the end of one, gains ``boost`` for each
+of its characters. In other words: the phrase is written instead of what sounds better if that is
+better by no more than ``boost`` nats per character. Long phrases are hard to hear by chance, and
+gain more.
+
+The phrases form a trie with failure links (Aho and Corasick, CACM 1975) over their bytes, in lower
+case; a phrase begins with the space that begins its first word::
+
+    " new york"     [root] -" "-> [1] -n-e-w-" "-y-o-r-k-> [end]
+    " newark"                              `-a-r-k-> [end]
+
+A beam follows it along each of its prefixes. What a phrase has gained before its end is lent: it
+is given back where the text goes another way.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from streamscribe.errors import OptionError
+from streamscribe.model import TokenTable
+
+DEFAULT_BOOST: Final = 1.0
+BOOST_RANGE: Final = (0.1, 10.0)
+"""Nats per character; 10 writes a phrase wherever anything is heard."""
+MOST_PHRASES: Final = 1_000
+LONGEST_PHRASE: Final = 100
+"""Characters."""
+
+ROOT: Final = 0
+_SPACE: Final = 0x20
+
+
+class Hotwords:
+    """Phrases, spelled in a vocabulary's pieces. Unchanging; shared by any number of decoders.
+
+    Case is ignored where the vocabulary can't write a phrase as it is given. Raises
+    ``OptionError`` for too many phrases, one that is empty or too long, one with a character that
+    no piece of the vocabulary holds, or a ``boost`` out of ``BOOST_RANGE``.
+    """
+
+    def __init__(
+        self,
+        phrases: Iterable[str],
+        tokens: TokenTable,
+        vocabulary_size: int,
+        *,
+        boost: float = DEFAULT_BOOST,
+    ) -> None:
+        low, high = BOOST_RANGE
+        if not low <= boost <= high:
+            raise OptionError(name="hotword_boost", got=boost, allowed=f"{low} to {high}")
+        self.boost = boost
+        self.phrases = _checked(phrases)
+        pieces = [tokens.token_bytes(token) for token in range(vocabulary_size)]
+        self.spaced = any(piece.startswith(b" ") for piece in pieces)
+        """Whether the vocabulary separates words; if not, phrases may begin and end anywhere."""
+        self.spellings = _spell_all(self.phrases, pieces, spaced=self.spaced)
+        """Tokens of each phrase, with the space before it."""
+        self.words = frozenset(word for phrase in self.phrases for word in phrase.lower().split())
+        """All words of the phrases, in lower case."""
+        self._pieces = [_lower(piece) for piece in pieces]
+        self._trie = _Trie(self.phrases, boost, spaced=self.spaced)
+        self._steps: dict[tuple[int, int], tuple[int, float]] = {}
+
+    @property
+    def start(self) -> int:
+        """The state at the start of a word."""
+        return self._trie.next(ROOT, _SPACE) if self.spaced else ROOT
+
+    def step(self, state: int, token: int) -> tuple[int, float]:
+        """The state after ``token``, and what it gained, which is negative for what it lost."""
+        key = (state, token)
+        known = self._steps.get(key)
+        if known is None:
+            gained = 0.0
+            for byte in self._pieces[token]:
+                state, more = self._trie.step(state, byte)
+                gained += more
+            known = self._steps[key] = (state, gained)
+        return known
+
+    def finish(self, state: int) -> float:
+        """What the end of the text gains; negative where it cuts a phrase short."""
+        return self._trie.complete[state] - self._trie.lent[state]
+
+
+class _Trie:
+    def __init__(self, phrases: Sequence[str], boost: float, *, spaced: bool) -> None:
+        self._children: list[dict[int, int]] = [{}]
+        self._fail = [ROOT]
+        self._spaced = spaced
+        self.lent = [0.0]
+        """What the unfinished phrase has gained, by state."""
+        self.complete = [0.0]
+        """What is gained for good if words end here."""
+        ends = {self._insert(phrase, boost) for phrase in phrases}
+        self._link(ends)
+
+    def _insert(self, phrase: str, boost: float) -> int:
+        node = ROOT
+        if self._spaced:
+            node = self._child(ROOT, _SPACE, 0.0)
+        for character in phrase.lower():
+            for index, byte in enumerate(character.encode()):
+                node = self._child(node, byte, boost if index == 0 else 0.0)
+        return node
+
+    def _child(self, node: int, byte: int, gain: float) -> int:
+        child = self._children[node].get(byte)
+        if child is None:
+            child = self._children[node][byte] = len(self._children)
+            self._children.append({})
+            self._fail.append(ROOT)
+            self.lent.append(self.lent[node] + gain)
+            self.complete.append(0.0)
+        return child
+
+    def _link(self, ends: set[int]) -> None:
+        """Failure links, and what is complete, breadth first."""
+        paid = [0.0] * len(self._children)  # what of ``lent`` shorter phrases made complete
+        queue = [ROOT]
+        for node in queue:
+            if node in ends:
+                self.complete[node] = self.lent[node] - paid[node]
+            elif node != ROOT:
+                self.complete[node] = self.complete[self._fail[node]]
+            for byte, child in self._children[node].items():
+                ended = node in ends and (byte == _SPACE or not self._spaced)
+                paid[child] = self.lent[node] if ended else paid[node]
+                self._fail[child] = self.next(self._fail[node], byte) if node != ROOT else ROOT
+                queue.append(child)
+        self.lent = [lent - done for lent, done in zip(self.lent, paid, strict=True)]
+
+    def next(self, node: int, byte: int) -> int:
+        """Where ``byte`` leads: to the longest beginning of a phrase that the text ends with."""
+        while node != ROOT and byte not in self._children[node]:
+            node = self._fail[node]
+        return self._children[node].get(byte, ROOT)
+
+    def step(self, node: int, byte: int) -> tuple[int, float]:
+        after = self.next(node, byte)
+        ended = self.complete[node] if byte == _SPACE or not self._spaced else 0.0
+        return after, ended + self.lent[after] - self.lent[node]
+
+
+def _checked(phrases: Iterable[str]) -> tuple[str, ...]:
+    """Phrases with single spaces, each once."""
+    tidy = dict.fromkeys(" ".join(phrase.replace("\u2019", "'").split()) for phrase in phrases)
+    for phrase in tidy:
+        if not 0 < len(phrase) <= LONGEST_PHRASE:
+            allowed = f"phrases of 1 to {LONGEST_PHRASE} characters"
+            raise OptionError(name="hotwords", got=phrase, allowed=allowed)
+    if len(tidy) > MOST_PHRASES:
+        allowed = f"at most {MOST_PHRASES} phrases"
+        raise OptionError(name="hotwords", got=f"{len(tidy)} phrases", allowed=allowed)
+    return tuple(tidy)
+
+
+def _spell_all(
+    phrases: Sequence[str], pieces: Sequence[bytes], *, spaced: bool
+) -> tuple[tuple[int, ...], ...]:
+    exact: dict[bytes, int] = {}
+    lower: dict[bytes, int] = {}
+    for token, piece in enumerate(pieces):
+        if piece:
+            exact.setdefault(piece, token)
+            lower.setdefault(_lower(piece), token)
+    spellings: dict[tuple[int, ...], None] = {}
+    for phrase in phrases:
+        text = f" {phrase}" if spaced else phrase
+        spelling = _spell(text, exact) or _spell(text.lower(), lower)
+        if spelling is None:
+            missing = next((c for c in phrase.lower() if _spell(c, lower) is None), phrase)
+            allowed = f"phrases that the vocabulary can spell; it lacks {missing!r}"
+            raise OptionError(name="hotwords", got=phrase, allowed=allowed)
+        spellings[spelling] = None
+    return tuple(spellings)
+
+
+def _spell(text: str, pieces: dict[bytes, int]) -> tuple[int, ...] | None:
+    """``text`` in the fewest pieces, None if they can't spell it."""
+    data = text.encode()
+    longest = max(map(len, pieces), default=0)
+    best: list[tuple[int, ...] | None] = [()]
+    for end in range(1, len(data) + 1):
+        shortest: tuple[int, ...] | None = None
+        for start in range(max(0, end - longest), end):
+            before, token = best[start], pieces.get(data[start:end])
+            if before is None or token is None:
+                continue
+            if shortest is None or len(before) + 1 < len(shortest):
+                shortest = (*before, token)
+        best.append(shortest)
+    return best[-1]
+
+
+def _lower(piece: bytes) -> bytes:
+    try:
+        return piece.decode().lower().encode()
+    except UnicodeDecodeError:  # part of a character
+        return piece
