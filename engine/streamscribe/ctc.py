@@ -10,12 +10,16 @@ Merging looks at one frame and the one before. So a stream needs to carry over o
 frames have not ended yet, and any split of the same frames gives the same tokens.
 """
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from streamscribe.hotwords import Hotwords
+from streamscribe.spotting import Path, Spotter, greedy_path
 
 LogProbs: TypeAlias = npt.NDArray[np.float32]
 """(frames, vocabulary): natural log-probabilities."""
@@ -83,8 +87,12 @@ class GreedyCollapse:
 
     def receive(self, log_probs: LogProbs) -> list[Spike]:
         """The tokens that ended in these frames, (n, vocabulary), n maybe 0."""
+        return self.receive_path(greedy_path(log_probs))
+
+    def receive_path(self, path: Path) -> list[Spike]:
+        """The same of frames whose tokens were chosen already."""
         ended: list[Spike] = []
-        for spike in _runs(log_probs, self._frames):
+        for spike in _runs(path, self._frames):
             grown = self._open
             if grown is not None and grown.token == spike.token:
                 likeliest = max(grown.log_prob, spike.log_prob)
@@ -93,7 +101,7 @@ class GreedyCollapse:
             ended += self.finish()
             if spike.token != self._blank:
                 self._open = spike
-        self._frames += len(log_probs)
+        self._frames += len(path.tokens)
         return ended
 
     def finish(self) -> list[Spike]:
@@ -111,44 +119,83 @@ class GreedyCollapse:
 class GreedyDecoder:
     """The likeliest token of every frame, collapsed; a :class:`CtcDecoder`.
 
-    All tokens are settled but the one that the newest frame says, which may grow longer.
+    All tokens are settled but the one that the newest frame says, which may grow longer. With
+    hotwords, those that a phrase may still replace are open too: the newest word or two.
     """
 
-    def __init__(self, blank: int) -> None:
+    def __init__(self, blank: int, *, hotwords: Hotwords | None = None) -> None:
+        self._blank = blank
         self._path = GreedyCollapse(blank)
         self._ended: list[Spike] = []
+        self._hotwords: Hotwords | None = None
+        self._spotter: Spotter | None = None
+        self.hotwords = hotwords
+
+    @property
+    def hotwords(self) -> Hotwords | None:
+        """May be changed between two frames: new phrases count from the next word on."""
+        return self._hotwords
+
+    @hotwords.setter
+    def hotwords(self, hotwords: Hotwords | None) -> None:
+        if self._spotter:
+            self._say(self._spotter.finish(word_ends=False))
+        self._hotwords, self._spotter = hotwords, None
+        if hotwords:
+            last = self.spikes[-1:]
+            word_may_start = not last or last[0].token in hotwords.spaces
+            self._spotter = Spotter(hotwords, self._blank, word_may_start=word_may_start)
 
     def receive(self, log_probs: LogProbs) -> None:
         """The next frames of the segment, (n, vocabulary), n maybe 0."""
-        self._ended += self._path.receive(log_probs)
+        if self._spotter:
+            self._say(self._spotter.receive(log_probs))
+        else:
+            self._ended += self._path.receive(log_probs)
 
     @property
     def spikes(self) -> tuple[Spike, ...]:
         """The tokens of all frames so far."""
+        if self._spotter:
+            return self._copy().finish()
         growing = self._path.open
         return (*self._ended, growing) if growing else tuple(self._ended)
 
     @property
     def settled(self) -> int:
-        """How many of ``spikes`` no later frame can change: those that have ended."""
+        """How many of ``spikes`` no later frame can change."""
         return len(self._ended)
 
     def provisional(self, log_probs: LogProbs) -> tuple[Spike, ...]:
         """What ``receive`` and ``finish`` would give now; nothing is changed."""
-        return (*self._ended, *self._path.provisional(log_probs))
+        guess = self._copy()
+        guess.receive(log_probs)
+        return guess.finish()
 
     def finish(self) -> tuple[Spike, ...]:
         """All tokens: the segment ends here."""
+        if self._spotter:
+            self._say(self._spotter.finish())
+            self._spotter = None
         self._ended += self._path.finish()
         return tuple(self._ended)
 
+    def _say(self, path: Path) -> None:
+        self._ended += self._path.receive_path(path)
 
-def _runs(log_probs: LogProbs, first: int) -> Iterator[Spike]:
-    """Runs of frames with the same likeliest id, blanks included; frame 0 is ``first``."""
-    if not len(log_probs):
+    def _copy(self) -> "GreedyDecoder":
+        other = copy.copy(self)
+        other._path = copy.copy(self._path)
+        other._ended = self._ended.copy()
+        other._spotter = self._spotter.copy() if self._spotter else None
+        return other
+
+
+def _runs(path: Path, first: int) -> Iterator[Spike]:
+    """Runs of frames that say the same, blanks included; frame 0 is ``first``."""
+    ids, best = path.tokens, path.log_probs
+    if not len(ids):
         return
-    ids = log_probs.argmax(axis=-1)
-    best = log_probs.max(axis=-1)
     edges = [0, *(np.flatnonzero(np.diff(ids)) + 1).tolist(), len(ids)]
     for start, end in zip(edges, edges[1:], strict=False):
         yield Spike(int(ids[start]), first + start, first + end, float(best[start:end].max()))

@@ -12,14 +12,18 @@ case; a phrase begins with the space that begins its first word::
     " newark"                              `-a-r-k-> [end]
 
 A beam follows it along each of its prefixes. What a phrase has gained before its end is lent: it
-is given back where the text goes another way.
+is given back where the text goes another way. A greedy path has no prefixes to follow; phrases are
+found in the frames themselves (spotting.py).
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+import numpy as np
+
 from streamscribe.errors import OptionError
 from streamscribe.model import TokenTable
+from streamscribe.phrase_graph import PhraseGraph
 
 DEFAULT_BOOST: Final = 1.0
 BOOST_RANGE: Final = (0.1, 10.0)
@@ -27,6 +31,9 @@ BOOST_RANGE: Final = (0.1, 10.0)
 MOST_PHRASES: Final = 1_000
 LONGEST_PHRASE: Final = 100
 """Characters."""
+
+COST_UNIT: Final = 1024
+"""Per nat, where costs are whole numbers."""
 
 ROOT: Final = 0
 _SPACE: Final = 0x20
@@ -56,8 +63,15 @@ class Hotwords:
         pieces = [tokens.token_bytes(token) for token in range(vocabulary_size)]
         self.spaced = any(piece.startswith(b" ") for piece in pieces)
         """Whether the vocabulary separates words; if not, phrases may begin and end anywhere."""
-        self.spellings = _spell_all(self.phrases, pieces, spaced=self.spaced)
-        """Tokens of each phrase, with the space before it."""
+        self.spaces = frozenset(token for token, piece in enumerate(pieces) if piece == b" ")
+        """Tokens that are a space and nothing else."""
+        starts = [token for token, piece in enumerate(pieces) if piece.startswith(b" ")]
+        self.word_starts = np.array(starts, dtype=np.int64)
+        """Tokens that begin a word, in order."""
+        spellings = _spell_all(self.phrases, pieces, spaced=self.spaced)
+        gains = [round(boost * COST_UNIT * len(phrase)) for phrase in self.phrases]
+        self.graph = PhraseGraph(spellings, gains)
+        """For a greedy path; a phrase is spelled with the space before it."""
         self.words = frozenset(word for phrase in self.phrases for word in phrase.lower().split())
         """All words of the phrases, in lower case."""
         self._pieces = [_lower(piece) for piece in pieces]
@@ -160,14 +174,15 @@ def _checked(phrases: Iterable[str]) -> tuple[str, ...]:
 
 def _spell_all(
     phrases: Sequence[str], pieces: Sequence[bytes], *, spaced: bool
-) -> tuple[tuple[int, ...], ...]:
+) -> list[tuple[int, ...]]:
+    """Tokens of each phrase, with the space before it."""
     exact: dict[bytes, int] = {}
     lower: dict[bytes, int] = {}
     for token, piece in enumerate(pieces):
         if piece:
             exact.setdefault(piece, token)
             lower.setdefault(_lower(piece), token)
-    spellings: dict[tuple[int, ...], None] = {}
+    spellings: list[tuple[int, ...]] = []
     for phrase in phrases:
         text = f" {phrase}" if spaced else phrase
         spelling = _spell(text, exact) or _spell(text.lower(), lower)
@@ -175,8 +190,8 @@ def _spell_all(
             missing = next((c for c in phrase.lower() if _spell(c, lower) is None), phrase)
             allowed = f"phrases that the vocabulary can spell; it lacks {missing!r}"
             raise OptionError(name="hotwords", got=phrase, allowed=allowed)
-        spellings[spelling] = None
-    return tuple(spellings)
+        spellings.append(spelling)
+    return spellings
 
 
 def _spell(text: str, pieces: dict[bytes, int]) -> tuple[int, ...] | None:

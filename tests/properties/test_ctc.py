@@ -8,9 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamscribe.ctc import GreedyCollapse, GreedyDecoder, LogProbs, Spike
+from streamscribe.hotwords import Hotwords
+from streamscribe.tokens import ByteTokenTable
 
 BLANK = 0
 IDS = st.lists(st.integers(0, 3), max_size=40)
+HOTWORDS = Hotwords(["ab", "a b", "ba a", "b"], ByteTokenTable([b"", b" ", b"a", b"b"]), 4)
+MAYBE_HOTWORDS = st.sampled_from([None, HOTWORDS])
 CUTS = st.lists(st.integers(0, 40), max_size=8)
 
 
@@ -72,27 +76,92 @@ def test_a_provisional_tail_is_what_would_come_and_changes_nothing(
     assert ended + collapsing.finish() == collapse(known)
 
 
-@given(ids=IDS, cuts=CUTS)
-def test_settled_tokens_are_a_prefix_of_every_later_answer(ids: list[int], cuts: list[int]) -> None:
-    log_probs = frames(ids)
-    decoder = GreedyDecoder(BLANK)
-    settled: list[tuple[Spike, ...]] = []
-    for start, end in pairwise([0, *sorted(min(cut, len(ids)) for cut in cuts), len(ids)]):
+@st.composite
+def unsure(draw: st.DrawFn) -> LogProbs:
+    """Frames of which many are nearly undecided."""
+    logits = np.random.default_rng(draw(st.integers(0, 10**6))).normal(
+        size=(draw(st.integers(0, 40)), 4), scale=draw(st.sampled_from([0.5, 2.0, 5.0]))
+    )
+    log_probs: LogProbs = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    return log_probs.astype(np.float32)
+
+
+def decoded(log_probs: LogProbs, hotwords: Hotwords | None) -> tuple[Spike, ...]:
+    decoder = GreedyDecoder(BLANK, hotwords=hotwords)
+    decoder.receive(log_probs)
+    return decoder.finish()
+
+
+@given(log_probs=unsure())
+def test_without_hotwords_a_decoder_collapses(log_probs: LogProbs) -> None:
+    assert decoded(log_probs, None) == tuple(collapse(log_probs))
+
+
+@given(log_probs=unsure(), cuts=CUTS, hotwords=MAYBE_HOTWORDS)
+def test_any_split_gives_a_decoder_the_same_tokens(
+    log_probs: LogProbs, cuts: list[int], hotwords: Hotwords | None
+) -> None:
+    decoder = GreedyDecoder(BLANK, hotwords=hotwords)
+    edges = [0, *sorted(min(cut, len(log_probs)) for cut in cuts), len(log_probs)]
+    for start, end in pairwise(edges):
         decoder.receive(log_probs[start:end])
-        settled.append(decoder.spikes[: decoder.settled])
-        for promised in settled:
-            assert decoder.spikes[: len(promised)] == promised
-    assert decoder.finish() == tuple(collapse(log_probs))
-    assert decoder.settled == len(decoder.spikes)
+    assert decoder.finish() == decoded(log_probs, hotwords)
 
 
-@given(ids=IDS, ahead=IDS)
-def test_what_a_decoder_expects_is_what_comes(ids: list[int], ahead: list[int]) -> None:
-    log_probs = frames(ids + ahead)
-    decoder = GreedyDecoder(BLANK)
-    decoder.receive(log_probs[: len(ids)])
+@given(log_probs=unsure(), hotwords=MAYBE_HOTWORDS)
+def test_settled_tokens_are_a_prefix_of_every_later_answer(
+    log_probs: LogProbs, hotwords: Hotwords | None
+) -> None:
+    decoder = GreedyDecoder(BLANK, hotwords=hotwords)
+    promised: tuple[Spike, ...] = ()
+    for frame in range(len(log_probs)):
+        decoder.receive(log_probs[frame : frame + 1])
+        assert decoder.settled >= len(promised)
+        assert decoder.spikes[: len(promised)] == promised
+        promised = decoder.spikes[: decoder.settled]
+    final = decoder.finish()
+    assert final[: len(promised)] == promised
+    assert decoder.settled == len(decoder.spikes) == len(final)
+
+
+@given(log_probs=unsure(), cut=st.integers(0, 40), hotwords=MAYBE_HOTWORDS)
+def test_what_a_decoder_expects_is_what_comes_and_changes_nothing(
+    log_probs: LogProbs, cut: int, hotwords: Hotwords | None
+) -> None:
+    decoder = GreedyDecoder(BLANK, hotwords=hotwords)
+    decoder.receive(log_probs[:cut])
     before = decoder.spikes
-    expected = decoder.provisional(log_probs[len(ids) :])
+    assert decoder.provisional(log_probs[cut:]) == decoded(log_probs, hotwords)
     assert decoder.spikes == before == decoder.provisional(log_probs[:0])
-    decoder.receive(log_probs[len(ids) :])
-    assert decoder.spikes == expected == decoder.finish()
+    assert before == decoded(log_probs[:cut], hotwords)
+    decoder.receive(log_probs[cut:])
+    assert decoder.finish() == decoded(log_probs, hotwords)
+
+
+@given(log_probs=unsure(), swap=st.integers(0, 40), cuts=CUTS)
+def test_hotwords_that_change_at_a_frame_change_there_however_it_is_split(
+    log_probs: LogProbs, swap: int, cuts: list[int]
+) -> None:
+    swap = min(swap, len(log_probs))
+    answers: list[tuple[Spike, ...]] = []
+    for wanted in ([], cuts):
+        decoder = GreedyDecoder(BLANK, hotwords=HOTWORDS)
+        edges = sorted({0, swap, len(log_probs), *(min(cut, len(log_probs)) for cut in wanted)})
+        for start, end in pairwise([*edges, len(log_probs)]):
+            if start == swap:
+                decoder.hotwords = None
+                decoder.hotwords = HOTWORDS
+            decoder.receive(log_probs[start:end])
+        answers.append(decoder.finish())
+    assert answers[0] == answers[1]
+
+
+@given(log_probs=unsure())
+def test_hotwords_give_tokens_in_order_that_are_as_likely_as_their_frames(
+    log_probs: LogProbs,
+) -> None:
+    spikes = decoded(log_probs, HOTWORDS)
+    edges = [edge for spike in spikes for edge in (spike.start, spike.end)]
+    assert edges == sorted(edges)
+    for spike in spikes:
+        assert spike.log_prob == log_probs[spike.start : spike.end, spike.token].max()

@@ -1,0 +1,196 @@
+"""Hotwords over a greedy path: where a phrase costs little, it replaces what greedy says.
+
+The greedy path says the likeliest token of every frame. A phrase that says other tokens in some
+frames costs the difference of their log-probabilities; costs only grow as frames go by. All
+phrases are followed at once, from every frame on in which they could begin, as long as they cost
+less than they gain (``Hotwords.boost``)::
+
+    greedy   _ t h e _ k _ a t _ i s      "kate" costs log p(t) - log p(e) in one frame, and a
+    phrase           [ _ k _ a t e ]      little where it says blank or "t" for longer
+
+A phrase ends where a word begins, or with the segment. Of phrases that overlap, those that gain
+most in all are written. The result is one path through the frames again, so tokens, times and
+confidences are those of a greedy path.
+
+A frame is certain once no phrase that is still alive began before it, so what is certain does not
+depend on how the frames are split. Costs are whole numbers, so nor do ties.
+"""
+
+import copy
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from streamscribe.alignment import align
+from streamscribe.hotwords import COST_UNIT, Hotwords
+from streamscribe.phrase_graph import Ints
+
+_START_BITS: Final = 20
+"""Of a state's number: 2**20 - 1 - its first frame, so that the later start wins a tie."""
+_LAST_FRAME: Final = (1 << _START_BITS) - 1
+_DEAD: Final = np.int64(1 << 61)
+_MOST: Final = (1 << 30) / COST_UNIT
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """What each of some frames says, and its log-probability."""
+
+    tokens: Ints
+    log_probs: npt.NDArray[np.float32]
+
+
+def greedy_path(log_probs: npt.NDArray[np.float32]) -> Path:
+    """The likeliest token of each frame."""
+    return Path(log_probs.argmax(axis=-1), log_probs.max(axis=-1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """A phrase in the frames from ``start`` to before ``end``."""
+
+    start: int
+    end: int
+    gain: int
+    spelling: tuple[int, ...]
+    exact: bool
+    """Greedy says it already."""
+
+
+class Spotter:
+    """Follows all hotwords through one stream of frames.
+
+    word_may_start: whether a word may start in the first frame, without a space in it.
+    """
+
+    def __init__(self, hotwords: Hotwords, blank: int, *, word_may_start: bool) -> None:
+        self._graph = hotwords.graph
+        self._word_starts = hotwords.word_starts
+        self._spaces = hotwords.spaces
+        self._blank = blank
+        self._word_may_start = word_may_start
+        self._limits = (self._graph.budgets + 1) << _START_BITS
+        self._saying = np.full(len(self._graph), _DEAD)
+        self._silent = np.full(len(self._graph), _DEAD)
+        if word_may_start:
+            first = np.flatnonzero(self._graph.parents == 0)[1:].tolist()
+            said = [node for node in first if int(self._graph.tokens[node]) in self._spaces]
+            self._silent[said] = _LAST_FRAME
+        self._hits: list[_Hit] = []
+        self._frames = 0
+        self._certain = 0
+        self._uncertain: list[npt.NDArray[np.float32]] = []
+
+    def receive(self, log_probs: npt.NDArray[np.float32]) -> Path:
+        """What the frames say that have now become certain."""
+        behind = log_probs.max(axis=-1, keepdims=True) - log_probs
+        costs = np.rint(np.minimum(behind, _MOST) * COST_UNIT).astype(np.int64) << _START_BITS
+        for frame in costs:
+            self._close(frame)
+            self._step(frame)
+        if len(log_probs):
+            self._uncertain.append(log_probs)
+        return self._take(self._frontier())
+
+    def finish(self, *, word_ends: bool = True) -> Path:
+        """What all other frames say; phrases end here only if words do."""
+        if word_ends:
+            self._close(None)
+        return self._take(self._frames)
+
+    def copy(self) -> "Spotter":
+        """One that goes on by itself."""
+        other = copy.copy(self)
+        other._hits = self._hits.copy()
+        other._uncertain = self._uncertain.copy()
+        return other  # the arrays are replaced, never changed
+
+    def _step(self, cost: Ints) -> None:
+        """All phrases through one frame."""
+        graph = self._graph
+        silent = self._silent.copy()
+        silent[0] = _LAST_FRAME - self._frames
+        said = np.where(graph.repeats, _DEAD, self._saying[graph.parents])
+        said = np.minimum(np.minimum(said, silent[graph.parents]), self._saying)
+        said += cost[graph.tokens]
+        silent = np.minimum(self._silent, self._saying) + cost[self._blank]
+        said[said >= self._limits] = _DEAD
+        silent[silent >= self._limits] = _DEAD
+        said[0] = silent[0] = _DEAD
+        self._saying, self._silent = said, silent
+        self._frames += 1
+
+    def _close(self, cost: Ints | None) -> None:
+        """Phrases that end before a frame with these costs, or with the last frame."""
+        graph = self._graph
+        found = np.minimum(self._saying, self._silent)[graph.ends]
+        price, opening = 0, None
+        if cost is not None and self._word_starts.size:
+            cheapest = self._word_starts[cost[self._word_starts].argmin()]
+            price = int(cost[cheapest]) >> _START_BITS
+            opening = int(cheapest) if price else None
+        for phrase in np.flatnonzero((found >> _START_BITS) + price <= graph.gains).tolist():
+            total = (int(found[phrase]) >> _START_BITS) + price
+            spelling = graph.spellings[phrase]
+            end = self._frames
+            if opening is not None:  # no word starts here but the one that this phrase makes
+                spelling, end = (*spelling, opening), end + 1
+            start = _LAST_FRAME - (int(found[phrase]) & _LAST_FRAME)
+            gain = int(graph.gains[phrase]) - total
+            self._hits.append(_Hit(start, end, gain, spelling, exact=total == 0))
+
+    def _frontier(self) -> int:
+        """First frame that may still change."""
+        newest = max(
+            int((self._saying & _LAST_FRAME).max()), int((self._silent & _LAST_FRAME).max())
+        )
+        frontier = min(self._frames, _LAST_FRAME - newest)
+        for hit in sorted(self._hits, key=lambda hit: hit.end, reverse=True):
+            if hit.end > frontier:
+                frontier = min(frontier, hit.start)
+        return frontier
+
+    def _take(self, until: int) -> Path:
+        """The path up to frame ``until``, which nothing crosses any more."""
+        if not self._uncertain:
+            return Path(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+        rows = np.concatenate(self._uncertain)
+        count = until - self._certain
+        log_probs = rows[:count]
+        tokens = log_probs.argmax(axis=-1) if count else np.empty(0, dtype=np.int64)
+        for hit in _best([hit for hit in self._hits if hit.end <= until]):
+            if hit.exact:
+                continue
+            first, last = hit.start - self._certain, hit.end - self._certain
+            at_start = self._word_may_start and hit.start == 0 and hit.spelling[0] in self._spaces
+            said = align(
+                log_probs[first:last], hit.spelling, self._blank, optional=1 if at_start else 0
+            )
+            assert said is not None, "it was heard in these frames"
+            tokens[first:last] = said
+        self._hits = [hit for hit in self._hits if hit.end > until]
+        self._uncertain = [rows[count:]]
+        self._certain = until
+        return Path(tokens, log_probs[np.arange(count), tokens])
+
+
+def _best(hits: list[_Hit]) -> list[_Hit]:
+    """Those that gain most together, without overlap."""
+    hits = sorted(hits, key=lambda hit: (hit.end, hit.start, -hit.gain))
+    ends = [hit.end for hit in hits]
+    totals = [0]
+    for index, hit in enumerate(hits):
+        before = bisect_right(ends, hit.start, hi=index)
+        totals.append(max(totals[-1], totals[before] + hit.gain))
+    chosen: list[_Hit] = []
+    index = len(hits)
+    while index:
+        if totals[index] == totals[index - 1]:
+            index -= 1
+            continue
+        chosen.append(hits[index - 1])
+        index = bisect_right(ends, hits[index - 1].start, hi=index - 1)
+    return chosen
