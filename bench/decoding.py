@@ -5,6 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from streamscribe import guards
+from streamscribe.ctc import GreedyDecoder
+from streamscribe.ctc_model import CtcModel
 from streamscribe.events import Event, Final
 from streamscribe.model import DecodeResult, DecodeStep, Samples, StepKind
 from streamscribe.moonshine_model import MoonshineModel
@@ -36,6 +38,16 @@ def decode_whole(recognizer: Recognizer, samples: Samples) -> str:
     """Text of all of ``samples`` in one greedy, step-wise decode: no detector, no guard but the
     token-rate cap."""
     return text_of(recognizer, model_of(recognizer).decode(whole_step(recognizer, samples)))
+
+
+def decode_whole_ctc(recognizer: Recognizer, samples: Samples) -> str:
+    """Text of all of ``samples`` in one window of a CTC model, greedy."""
+    model = recognizer.model
+    assert isinstance(model, CtcModel), f"{model.name} is not a CTC model"
+    decoder = GreedyDecoder(model.blank)
+    decoder.receive(model.frames(samples[np.newaxis])[0])
+    spikes = decoder.finish()
+    return decode([spike.token for spike in spikes], model.tokens, ended=True).strip()
 
 
 def decode_in_pieces(recognizer: Recognizer, samples: Samples, piece_ms: int) -> str:

@@ -17,6 +17,7 @@ BENCHES: Final = (
     "sensitivity",
     "endpoint_curve",
     "noise",
+    "ctc_curve",
 )
 """Every benchmark, in the order in which ``all`` runs them."""
 

@@ -48,6 +48,7 @@ class CtcModel:
         self.front_end = bundle.front_end
         self.blank = facts.blank
         self.chunks = facts.chunks
+        """What each preset takes; may be replaced to try out others."""
         self._batchable = facts.batchable
         size = bundle.vocabulary.size
         self._tokens = PieceTable.read(bundle.file(Role.TOKENIZER), expected_tokens=size)
