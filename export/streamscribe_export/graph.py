@@ -1,0 +1,98 @@
+"""From a PyTorch model to an ONNX graph.
+
+One way for all families: PyTorch's own exporter by tracing, around a wrapper that takes nothing but
+the window. Optimum's exporter was tried and left out: it knows neither the wav2vec2-bert nor the
+parakeet family, and what is special about our graphs (no attention mask, because windows are never
+padded) it has no setting for. PyTorch's newer exporter gives the same figures for every family
+tried, but takes ten times as long and needs two packages more.
+
+Tracing writes down one run, so whatever a model decides from its input's length would be frozen.
+That none of them does is not taken on trust: parity is checked at lengths that were not traced.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+from streamscribe_export.checkpoint import TorchModel, quiet
+from streamscribe_export.errors import UnsupportedCheckpoint
+from streamscribe_export.families import CheckpointFamily, Geometry
+
+OPSET: Final = 17
+"""The first with LayerNormalization."""
+TRACED_FRAMES: Final = 53
+"""Odd, and long enough for every convolution over frames."""
+PROTOBUF_MAX_BYTES: Final = 2**31 - 2**24
+"""What one ONNX file can hold, less some room for the graph itself."""
+
+
+def float_bytes(model: TorchModel) -> int:
+    """Bytes of the weights in float32."""
+    return 4 * sum(int(weight.numel()) for weight in model.parameters())
+
+
+def trace(
+    model: TorchModel, family: CheckpointFamily, geometry: Geometry, mels: int, file: Path
+) -> None:
+    """Write the graph: the window in, ``logits`` out, batch and time of any length.
+
+    mels: width of the features; not used by families that take samples.
+    """
+    import torch
+
+    fold_weight_norms(model)
+    attention = model.config._attn_implementation
+    with quiet(), torch.no_grad():
+        _use_attention(model, "eager")
+        length = geometry.samples(TRACED_FRAMES)
+        shape = (2, length // 160, mels) if family.takes_features else (2, length)
+        generator = torch.Generator().manual_seed(0)
+        window = torch.randn(shape, generator=generator)
+        axis = "frames_in" if family.takes_features else "samples"
+        try:
+            torch.onnx.export(
+                _wrapped(model), (window,), str(file), dynamo=False, opset_version=OPSET,
+                input_names=[family.input_name], output_names=["logits"],
+                dynamic_axes={
+                    family.input_name: {0: "batch", 1: axis},
+                    "logits": {0: "batch", 1: "frames"},
+                },
+            )  # fmt: skip
+        except (torch.onnx.errors.OnnxExporterError, RuntimeError, ValueError) as error:
+            raise UnsupportedCheckpoint(
+                f"the model can't be written as a graph: {str(error).splitlines()[0]}"
+            ) from error
+        finally:
+            _use_attention(model, attention)
+
+
+def fold_weight_norms(model: TorchModel) -> None:
+    """Replace weights that are computed at every call by their values."""
+    from torch.nn.utils import parametrize
+
+    for module in list(model.modules()):
+        if parametrize.is_parametrized(module):
+            for name in list(module.parametrizations):
+                parametrize.remove_parametrizations(module, name)
+
+
+def _use_attention(model: TorchModel, implementation: str | None) -> None:
+    """Switch between the plain attention, which traces well, and the one that is fast in torch."""
+    if implementation is not None and model.config._attn_implementation != implementation:
+        model.set_attn_implementation(implementation)
+
+
+def _wrapped(model: TorchModel) -> Any:  # noqa: ANN401
+    import torch
+
+    class LogitsOnly(torch.nn.Module):
+        """The model with one input and one output."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, window: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = self.model(window).logits
+            return logits
+
+    return LogitsOnly().eval()

@@ -1,0 +1,59 @@
+"""The two that are compared: the checkpoint in PyTorch and the graph in ONNX Runtime.
+
+Both take windows of samples and do the checkpoint's front-end themselves, with the same threads.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from streamscribe.features import log_mel
+from streamscribe.model import Samples
+from streamscribe_export.checkpoint import TorchModel
+from streamscribe_export.families import CheckpointFamily
+from streamscribe_export.front_end import FrontEndFacts
+from streamscribe_export.parity import Logits, Run
+
+_VARIANCE_FLOOR = 1e-7
+"""What the extractors of waveforms add to the variance."""
+
+
+def torch_run(model: TorchModel, front_end: FrontEndFacts, threads: int) -> Run:
+    """The checkpoint, as PyTorch runs it unless told otherwise (eager)."""
+    import torch
+
+    torch.set_num_threads(threads)
+
+    def run(samples: Samples) -> Logits:
+        with torch.inference_mode():
+            logits = model(torch.from_numpy(_features(samples, front_end))).logits
+        return np.asarray(logits.numpy(), dtype=np.float32)
+
+    return run
+
+
+def graph_run(file: Path, family: CheckpointFamily, front_end: FrontEndFacts, threads: int) -> Run:
+    """The graph in ``file``."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+
+    def run(samples: Samples) -> Logits:
+        (logits,) = session.run(None, {family.input_name: _features(samples, front_end)})
+        return np.asarray(logits)
+
+    return run
+
+
+def _features(samples: Samples, front_end: FrontEndFacts) -> Samples:
+    """(batch, samples) to what the model takes."""
+    if front_end.mel is not None:
+        return np.stack([log_mel(window, front_end.mel) for window in samples])
+    if not front_end.normalize:
+        return samples
+    mean = samples.mean(axis=1, keepdims=True)
+    scaled = (samples - mean) / np.sqrt(samples.var(axis=1, keepdims=True) + _VARIANCE_FLOOR)
+    return np.asarray(scaled, dtype=np.float32)
