@@ -23,7 +23,7 @@ import numpy as np
 
 from streamscribe.ctc import LogProbs, Spike
 from streamscribe.hotwords import ROOT, Hotwords
-from streamscribe.language_model import Context, LanguageModel, LanguageWeights
+from streamscribe.language_model import LanguageModel, LanguageWeights
 from streamscribe.model import TokenTable
 from streamscribe.prefixes import (
     NEVER,
@@ -36,10 +36,7 @@ from streamscribe.prefixes import (
     log_sum,
     shared_len,
 )
-
-_BARE: Final = " .,;:!?-\u2026\"'"
-"""What may stand around a hotword."""
-
+from streamscribe.word_scores import WordScores
 
 _DEFAULT_WEIGHTS: Final = LanguageWeights()
 _DEFAULT_LIMITS: Final = BeamLimits()
@@ -61,17 +58,14 @@ class BeamDecoder:
         hotwords: Hotwords | None = None,
         limits: BeamLimits = _DEFAULT_LIMITS,
     ) -> None:
-        self._tokens = tokens
+        self._scores = WordScores(tokens, language_model, weights, hotwords)
         self._blank = blank
-        self._language_model = language_model
-        self._weights = weights
         self._limits = limits
         self._hotwords = hotwords
-        self._pieces: dict[int, bytes] = {}
         self._frames = 0
         self._finished = False
         context = language_model.start if language_model else ()
-        nothing = Prefix(None, blank, b"", 0.0, context)
+        nothing = Prefix(None, blank, b"", 0.0, context, 0.0)
         start = hotwords.start if hotwords else ROOT
         self._live = [Live(nothing, 0.0, NEVER, 0.0, None, NEVER, None, start, 0.0)]
 
@@ -83,6 +77,7 @@ class BeamDecoder:
     @hotwords.setter
     def hotwords(self, hotwords: Hotwords | None) -> None:
         old, self._hotwords = self._hotwords, hotwords
+        self._scores.change(hotwords)
         for live in self._live:
             live.hot_score += old.finish(live.hot) if old else 0.0
             live.hot = hotwords.start if hotwords and not live.prefix.word else ROOT
@@ -179,13 +174,12 @@ class BeamDecoder:
     def _prune(self, stay: list[Live], new: list[Candidate], frame: int) -> list[Live]:
         """The best of both."""
         ranked: list[tuple[float, Live | Candidate]] = [
-            (log_sum(live.blank, live.token) + live.prefix.score + live.hot_score, live)
+            (log_sum(live.blank, live.token) + live.prefix.words + live.hot_score, live)
             for live in stay
         ]
         for one in new:
-            prefix = one.parent.prefix
-            words = self._closed(prefix)[0] if self._starts_word(one.token) else prefix.score
-            ranked.append((one.sum + words + one.hot_score, one))
+            word, score, _ = self._scores.after(one.parent.prefix, one.token)
+            ranked.append((one.sum + score + self._scores.ahead(word) + one.hot_score, one))
         if len(ranked) > 1:
             least = max(map(_RANK, ranked)) - self._limits.margin
             ranked = [pair for pair in ranked if pair[0] >= least]
@@ -197,43 +191,11 @@ class BeamDecoder:
         parent = new.parent.prefix
         prefix = parent.child(new.token)
         if prefix is None:
-            piece, score, context = self._piece(new.token), parent.score, parent.context
-            word = parent.word + piece
-            if self._starts_word(new.token):
-                score, context = self._closed(parent)
-                word = piece[1:]
-            prefix = Prefix(parent, new.token, word, score, context)
+            word, score, context = self._scores.after(parent, new.token)
+            prefix = Prefix(parent, new.token, word, score, context, self._scores.ahead(word))
             parent.children[new.token] = weakref.ref(prefix)
         chain = Chain.then(new.chain, new.token, frame, new.log_prob)
         return Live(prefix, NEVER, new.sum, NEVER, None, new.best, chain, new.hot, new.hot_score)
-
-    def _piece(self, token: int) -> bytes:
-        piece = self._pieces.get(token)
-        if piece is None:
-            piece = self._pieces[token] = self._tokens.token_bytes(token)
-        return piece
-
-    def _starts_word(self, token: int) -> bool:
-        return self._piece(token).startswith(b" ")
-
-    def _closed(self, prefix: Prefix) -> tuple[float, Context]:
-        """Score of all words of ``prefix``, if its last word ends here, and the context then."""
-        if prefix.closed is None:
-            prefix.closed = self._close(prefix)
-        return prefix.closed
-
-    def _close(self, prefix: Prefix) -> tuple[float, Context]:
-        word = prefix.word.decode(errors="replace")
-        if self._language_model is None or not word:
-            return prefix.score, prefix.context
-        found = self._language_model.score(prefix.context, word)
-        score = self._weights.scale * found.log_prob + self._weights.word
-        if not found.known and not self._is_hotword(word):
-            score += self._weights.unknown
-        return prefix.score + score, found.context
-
-    def _is_hotword(self, word: str) -> bool:
-        return self._hotwords is not None and word.strip(_BARE).lower() in self._hotwords.words
 
     def _best(self, live: list[Live]) -> Live:
         """The best prefix if the text ends here."""
@@ -241,7 +203,7 @@ class BeamDecoder:
             live,
             key=lambda one: (
                 log_sum(one.blank, one.token)
-                + self._closed(one.prefix)[0]
+                + self._scores.closed(one.prefix)[0]
                 + one.hot_score
                 + (self._hotwords.finish(one.hot) if self._hotwords else 0.0)
             ),

@@ -25,7 +25,7 @@ from streamscribe.errors import OptionError
 from streamscribe.model import TokenTable
 from streamscribe.phrase_graph import PhraseGraph
 
-DEFAULT_BOOST: Final = 1.0
+DEFAULT_BOOST: Final = 0.75
 BOOST_RANGE: Final = (0.1, 10.0)
 """Nats per character; 10 writes a phrase wherever anything is heard."""
 MOST_PHRASES: Final = 1_000
@@ -74,6 +74,10 @@ class Hotwords:
         """For a greedy path; a phrase is spelled with the space before it."""
         self.words = frozenset(word for phrase in self.phrases for word in phrase.lower().split())
         """All words of the phrases, in lower case."""
+        self.beginnings = frozenset(
+            word[:length] for word in self.words for length in range(len(word) + 1)
+        )
+        """What these words may begin with."""
         self._pieces = [_lower(piece) for piece in pieces]
         self._trie = _Trie(self.phrases, boost, spaced=self.spaced)
         self._steps: dict[tuple[int, int], tuple[int, float]] = {}

@@ -88,13 +88,17 @@ class WordScore:
 
 @dataclass(frozen=True, slots=True)
 class LanguageWeights:
-    """What a word adds to a text: ``scale`` * its log-probability + ``word``, in nats."""
+    """What a word adds to a text, in nats: ``scale`` * its log-probability + ``word``.
+
+    A word that the model has never seen adds ``unknown`` + ``unknown_character`` for each of its
+    characters instead. Without the latter, words run together into one unknown one.
+    """
 
     scale: float = 0.5
     word: float = 1.0
     """Makes up for every word costing something: otherwise few long words win."""
-    unknown: float = -8.0
-    """For a word that the model has never seen, unless it is a hotword's."""
+    unknown: float = -4.0
+    unknown_character: float = -1.0
 
 
 class LanguageModel:
@@ -110,6 +114,7 @@ class LanguageModel:
         self._levels = tuple(levels)
         self._unknown = next((self._ids[word] for word in UNKNOWN if word in self._ids), None)
         self._floor = float(levels[0].log_probs[levels[0].log_probs > -90.0].min())
+        self._sorted = sorted({word.lower() for word in words})
         self._cache: dict[tuple[Context, str], WordScore] = {}
 
     @property
@@ -131,6 +136,12 @@ class LanguageModel:
     def knows(self, word: str) -> bool:
         """Whether the model has seen ``word``, in any case."""
         return self._find(word) is not None
+
+    def begins(self, text: str) -> bool:
+        """Whether a word that the model knows begins with ``text``, in any case."""
+        bare = text.strip(_NOT_IN_WORDS).lower()
+        at = bisect_left(self._sorted, bare)
+        return at < len(self._sorted) and self._sorted[at].startswith(bare)
 
     def score(self, context: Context, word: str) -> WordScore:
         """How likely ``word`` is after ``context``, which is ``start`` or came with a score.

@@ -2,7 +2,7 @@
 
 import math
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from streamscribe.ctc import Spike
@@ -16,7 +16,7 @@ NEVER: Final = -math.inf
 class BeamLimits:
     """What is not looked at; each limit can only lose texts that start badly."""
 
-    width: int = 16
+    width: int = 32
     """Prefixes kept after a frame."""
     margin: float = 12.0
     """A prefix this many nats below the best is dropped."""
@@ -49,21 +49,27 @@ class Chain(NamedTuple):
         return self._replace(end=frame + 1, log_prob=max(self.log_prob, log_prob))
 
 
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Prefix:
     """A sequence of tokens, and what its finished words score. Equal ones are the same object."""
 
-    __slots__ = ("__weakref__", "children", "closed", "context", "parent", "score", "token", "word")
+    parent: "Prefix | None"  # kept alive while this one lives, so that none is made twice
+    token: int
+    word: bytes
+    """The unfinished word."""
+    score: float
+    """Of the words before it, after which comes ``context``."""
+    context: Context
+    ahead: float
+    """What the unfinished word is sure to cost."""
+    closed: tuple[float, Context] | None = None
+    """``score`` and ``context`` if the word ends here, once they were asked for."""
+    children: "dict[int, weakref.ref[Prefix]]" = field(default_factory=dict)
 
-    def __init__(
-        self, parent: "Prefix | None", token: int, word: bytes, score: float, context: Context
-    ) -> None:
-        self.parent = parent  # keeps it alive while this one lives, so that none is made twice
-        self.token = token
-        self.word = word
-        self.score = score
-        self.context = context
-        self.closed: tuple[float, Context] | None = None
-        self.children: dict[int, weakref.ref[Prefix]] = {}
+    @property
+    def words(self) -> float:
+        """Score of all words, as far as they are known."""
+        return self.score + self.ahead
 
     def child(self, token: int) -> "Prefix | None":
         """The prefix with one more token, if it is alive."""

@@ -86,14 +86,14 @@ def test_a_language_model_counts_every_word_that_ended(
     seed: int, language_model: LanguageModel
 ) -> None:
     log_probs = noise(6, seed)
-    weights = LanguageWeights(scale=0.8, word=0.5, unknown=-2.0)
+    weights = LanguageWeights(scale=0.8, word=0.5, unknown=-2.0, unknown_character=-0.5)
 
     def total(tokens: tuple[int, ...], log_prob: float) -> float:
         context = language_model.start
         for word in text_of(tokens).split():
             score = language_model.score(context, word)
             context = score.context
-            log_prob += 0.8 * score.log_prob + 0.5 - (0.0 if score.known else 2.0)
+            log_prob += 0.8 * score.log_prob + 0.5 if score.known else -2.0 - 0.5 * len(word)
         return log_prob
 
     texts = {tokens: total(tokens, score) for tokens, score in all_texts(log_probs).items()}
@@ -148,7 +148,7 @@ def test_a_hotword_that_the_language_model_has_not_seen_is_no_unknown_word(
     log_probs = np.log(np.full((3, 4), 1e-6, dtype=np.float32))
     log_probs[[0, 1, 2], [3, 0, 3]] = np.log(0.5)  # bb, or maybe ba
     log_probs[2, 2] = np.log(0.4)
-    weights = LanguageWeights(scale=0.0, word=0.0, unknown=-5.0)
+    weights = LanguageWeights(scale=0.0, word=0.0, unknown=-5.0, unknown_character=0.0)
     plain = BeamDecoder(TABLE, BLANK, language_model=language_model, weights=weights)
     assert text_of(said(plain, log_probs)) == "ba"
     helped = BeamDecoder(
@@ -196,3 +196,10 @@ def test_an_old_choice_between_equals_is_made_when_patience_ends() -> None:
         decoder.receive(frame[np.newaxis])
         settled.append(decoder.settled)
     assert settled.index(1) == 32  # the first look at frame 16 * n that is 20 after the token
+
+
+def test_unknown_words_do_not_run_together(language_model: LanguageModel) -> None:
+    log_probs = np.log(np.full((9, 4), 1e-4, dtype=np.float32))
+    log_probs[range(9), [3, 0, 3, 1, 3, 0, 3, 1, 2]] = np.log(0.99)  # bb bb a
+    decoder = BeamDecoder(TABLE, BLANK, language_model=language_model)
+    assert text_of(said(decoder, log_probs)) == "bb bb a"

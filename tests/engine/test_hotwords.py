@@ -98,7 +98,7 @@ def test_double_letters_need_a_blank_between() -> None:
 def test_pieces_that_hold_their_space_need_none_before() -> None:
     table = ByteTokenTable(WORD_PIECES)
     log_probs = heard(" a", {" is": 0.6, " kate": 0.39}, "_", " is", pieces=WORD_PIECES)
-    words = Hotwords(["kate"], table, len(WORD_PIECES))
+    words = Hotwords(["kate"], table, len(WORD_PIECES), boost=1.0)
     assert greedy(log_probs, None, table) == " a is is"
     assert greedy(log_probs, words, table) == " a kate is"
 
@@ -107,7 +107,7 @@ def test_a_vocabulary_without_spaces_finds_phrases_anywhere() -> None:
     pieces = [b"<b>", *(character.encode() for character in "東京都市")]
     table = ByteTokenTable(pieces)
     log_probs = heard("市", {"都": 0.6, "東": 0.39}, "京", "都", pieces=pieces)
-    assert greedy(log_probs, Hotwords(["東京"], table, len(pieces)), table) == "市東京都"
+    assert greedy(log_probs, Hotwords(["東京"], table, len(pieces), boost=1.0), table) == "市東京都"
 
 
 def test_settled_tokens_wait_for_phrases_that_may_still_replace_them() -> None:

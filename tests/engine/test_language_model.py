@@ -88,6 +88,13 @@ def test_case_and_punctuation_do_not_matter(arpa: Path, word: str) -> None:
     assert model.score(model.start, word) == model.score(model.start, "york")
 
 
+def test_beginnings_of_words_are_known(arpa: Path) -> None:
+    model = load_language_model(arpa)
+    assert [model.begins(text) for text in ("", "yo", "York", "yorks", "z", '"tim')] == [
+        True, True, True, False, False, True,
+    ]  # fmt: skip
+
+
 def test_a_compressed_file_is_the_same_model(arpa: Path) -> None:
     packed = arpa.with_suffix(".arpa.gz")
     packed.write_bytes(gzip.compress(arpa.read_bytes()))
