@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fakes import WORD_LEN
-from streamscribe.ctc import GreedyDecoder
+from streamscribe.ctc_decoding import CtcDecoding
 from streamscribe.ctc_policy import CtcPolicy
 from streamscribe.families import Chunk, FrontEnd
 from streamscribe.model import (
@@ -29,6 +29,7 @@ CHUNK = Chunk(hop_ms=400, right_ms=300, left_ms=2_000)
 BLANK = 0
 MOST_WORDS = 400
 """Token ``k`` up to here is the word " wk"; ``MOST_WORDS + k`` is " xk", wrongly heard."""
+VOCABULARY_SIZE = 2 * MOST_WORDS + 1
 
 
 class CtcWordTable:
@@ -49,13 +50,14 @@ class ScriptedCtcModel:
     def __init__(self, chunk: Chunk = CHUNK) -> None:
         self.tokens = CtcWordTable()
         self.chunk = chunk
+        self._decoding = CtcDecoding(self.tokens, VOCABULARY_SIZE, BLANK)
         self.steps: list[FramesStep] = []
 
     def resolve(self, options: SessionOptions) -> SessionOptions:
-        return options
+        return self._decoding.resolve(options)
 
     def new_policy(self, options: SessionOptions) -> Policy:
-        return CtcPolicy(options, self.tokens, FRONT_END, self.chunk, lambda: GreedyDecoder(BLANK))
+        return CtcPolicy(options, self.tokens, FRONT_END, self.chunk, self._decoding)
 
     def warm_up(self) -> None:
         pass
@@ -107,6 +109,6 @@ def _words_of(samples: Samples) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
 
 
 def _log_probs(tokens: Sequence[int]) -> LogProbs:
-    log_probs = np.full((len(tokens), 2 * MOST_WORDS + 1), -9.0, dtype=np.float32)
+    log_probs = np.full((len(tokens), VOCABULARY_SIZE), -9.0, dtype=np.float32)
     log_probs[np.arange(len(tokens)), list(tokens)] = -0.1
     return log_probs

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from streamscribe.errors import OptionError
 from streamscribe.events import Endpoint, Event, Final, Flushed, Partial, Rule, SpeechStarted
 from streamscribe.ingest import AudioFormat
 from streamscribe.model import (
@@ -46,6 +47,7 @@ class ScriptedSession:
         self._segment = 0
         self._open_at: int | None = None
         self._words: list[str] = []
+        self.hotwords: tuple[str, ...] = ()
         self.received_lens: list[int] = []
         self.decided_at = 0
         self.settled_at = 0
@@ -70,6 +72,9 @@ class ScriptedSession:
 
     def flush(self, id: str) -> None:
         self._flushes.append((self.heard_at, id))
+
+    def set_hotwords(self, phrases: tuple[str, ...]) -> None:
+        self.hotwords = phrases
 
     def step_wanted(self) -> DecodeStep | None:
         while self._in_flight is None and (hop_end_at := self._hop_end_at()) is not None:
@@ -146,6 +151,8 @@ class ScriptedRecognizer:
         return self.sessions[-1]
 
     def resolve(self, options: SessionOptions) -> SessionOptions:
+        if "unspeakable" in options.hotwords:
+            raise OptionError(name="hotwords", got="unspeakable", allowed="words")
         return options
 
     def warm_up(self) -> None:

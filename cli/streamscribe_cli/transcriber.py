@@ -11,11 +11,11 @@ import click
 from click.core import ParameterSource
 
 from streamscribe.ingest import AudioFormat, Ingest
-from streamscribe.options import Commit, SessionOptions
-from streamscribe.store import DEFAULT_MODEL
+from streamscribe.options import Commit, Latency, SessionOptions
+from streamscribe.store import DEFAULT_MODEL, SPHINX
 from streamscribe_cli.models import models_dir_option
-from streamscribe_client.dialogue import StreamEvent
-from streamscribe_protocol.messages import CommitMode
+from streamscribe_client.dialogue import StreamEvent, StreamOptions
+from streamscribe_protocol.messages import CommitMode, LatencyPreset
 from streamscribe_server.mailbox import Progress
 from streamscribe_server.translate import Translator
 
@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 VADS = ("webrtc", "silero")
-_ONLY_LOCAL = {"vad": "--vad", "threads": "--threads", "models_dir": "--models-dir"}
+_ONLY_LOCAL = {
+    "vad": "--vad",
+    "language_model": "--language-model",
+    "threads": "--threads",
+    "models_dir": "--models-dir",
+}
 
 
 class Chosen(TypedDict):
@@ -36,6 +41,9 @@ class Chosen(TypedDict):
     model: str | None
     vad: str
     commit: str
+    latency: str | None
+    hotwords: tuple[str, ...]
+    language_model: str | None
     models_dir: Path
     threads: int | None
 
@@ -80,6 +88,23 @@ def transcriber_options(command: F) -> F:
                 show_default=True,
                 help="append: committed words never change. final: all may, until the final.",
             ),
+            click.option(
+                "--latency",
+                type=click.Choice([preset.value for preset in Latency]),
+                help="How much a CTC model hears of what follows [default: medium].",
+            ),
+            click.option(
+                "--hotword",
+                "hotwords",
+                metavar="TEXT",
+                multiple=True,
+                help="A word or phrase that a CTC model should lean towards. May be repeated.",
+            ),
+            click.option(
+                "--language-model",
+                metavar="FILE",
+                help=f"Let this n-gram model (ARPA, or '{SPHINX}') judge a CTC model's words.",
+            ),
             models_dir_option,
             click.option("--threads", type=click.IntRange(1), help="Threads of one model call."),
         )
@@ -98,8 +123,14 @@ def make_transcriber(ctx: click.Context, chosen: Chosen, *, partials: bool) -> T
     for name, option in _ONLY_LOCAL.items():
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"{option} can't go with --server, which has chosen already")
-    commit = cast("CommitMode", chosen["commit"])
-    return RemoteTranscriber(chosen["server"], chosen["model"], commit, partials=partials)
+    asked = StreamOptions(
+        model=chosen["model"],
+        commit=cast("CommitMode", chosen["commit"]),
+        partials=partials,
+        latency=cast("LatencyPreset | None", chosen["latency"]),
+        hotwords=chosen["hotwords"],
+    )
+    return RemoteTranscriber(chosen["server"], asked)
 
 
 def _local(chosen: Chosen, partials: bool) -> "LocalTranscriber":
@@ -110,9 +141,15 @@ def _local(chosen: Chosen, partials: bool) -> "LocalTranscriber":
     recognizer = load_recognizer(
         model,
         vad=chosen["vad"],
-        options=SessionOptions(partials=partials, commit=Commit(chosen["commit"])),
+        options=SessionOptions(
+            partials=partials,
+            commit=Commit(chosen["commit"]),
+            latency=Latency(chosen["latency"]) if chosen["latency"] else None,
+            hotwords=chosen["hotwords"],
+        ),
         threads=chosen["threads"],
         models_dir=chosen["models_dir"],
+        language_model=chosen["language_model"],
     )
     return LocalTranscriber(find_bundle(model, chosen["models_dir"]).name, recognizer)
 
@@ -137,27 +174,20 @@ class LocalTranscriber:
 class RemoteTranscriber:
     """A server."""
 
-    def __init__(
-        self, server: str, model: str | None, commit: CommitMode, *, partials: bool
-    ) -> None:
-        self.model = model
+    def __init__(self, server: str, asked: StreamOptions) -> None:
+        self.model = asked["model"]
         self._server = server
-        self._commit = commit
-        self._partials = partials
+        self._asked = asked
 
     def events(self, format: AudioFormat, blocks: Iterable[bytes]) -> Iterator[StreamEvent]:
         """See ``Transcriber``. ``blocks`` are taken on another thread."""
         from streamscribe_client import connect
 
-        with connect(
-            self._server,
-            rate=format.rate_hz,
-            encoding=str(format.encoding),
-            channels=format.channels,
-            model=self.model,
-            commit=self._commit,
-            partials=self._partials,
-        ) as stream:
+        asked = self._asked.copy()
+        asked["rate"] = format.rate_hz
+        asked["encoding"] = str(format.encoding)
+        asked["channels"] = format.channels
+        with connect(self._server, **asked) as stream:
             self.model = stream.model
             stream.send_soon(blocks)
             yield from stream

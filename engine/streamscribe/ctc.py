@@ -41,6 +41,9 @@ class Spike:
 class CtcDecoder(Protocol):
     """Frames of one segment to tokens; the same frames in any split give the same tokens."""
 
+    hotwords: Hotwords | None
+    """May be changed between two frames: new phrases count from the next word on."""
+
     def receive(self, log_probs: LogProbs) -> None:
         """The next frames of the segment, (n, vocabulary), n maybe 0."""
         ...

@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 
 from streamscribe.bundle import Bundle
-from streamscribe.ctc import GreedyDecoder
+from streamscribe.ctc_decoding import CtcDecoding
 from streamscribe.ctc_policy import CtcPolicy
 from streamscribe.errors import BrokenModel
 from streamscribe.families import CtcFacts, FrontEnd
 from streamscribe.features import log_mel
+from streamscribe.language_model import LanguageModel
 from streamscribe.model import (
     FramesResult,
     FramesStep,
@@ -36,11 +37,18 @@ class CtcModel:
     """A CTC bundle, ready to run; see ``AcousticModel``.
 
     threads: threads of one model call; ``None``: as many as there are usable cores, at most 4.
+    language_model: judges the words of sessions that search with a beam, which is then the rule.
     Raises what ``Bundle.file`` raises, and ``BrokenModel`` if the runtime can't load a file or
     the graph has other inputs than the bundle states.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        threads: int | None = None,
+        language_model: LanguageModel | None = None,
+    ) -> None:
         facts = bundle.facts
         assert isinstance(facts, CtcFacts), f"{bundle.name} is not of this family"
         self.name = bundle.name
@@ -52,6 +60,7 @@ class CtcModel:
         self._batchable = facts.batchable
         size = bundle.vocabulary.size
         self._tokens = PieceTable.read(bundle.file(Role.TOKENIZER), expected_tokens=size)
+        self._decoding = CtcDecoding(self._tokens, size, facts.blank, language_model=language_model)
         threads = threads or default_threads()
         self._encoder = open_graph(bundle.file(Role.ENCODER), threads)
         has_head = any(file.role is Role.HEAD for file in bundle.files)
@@ -70,17 +79,19 @@ class CtcModel:
         return str(self._encoder.get_providers()[0])
 
     def resolve(self, options: SessionOptions) -> SessionOptions:
-        """The options with a preset of latency, and its hop."""
+        """The options with a preset of latency, its hop, and a search.
+
+        Raises ``OptionError`` for hotwords that the vocabulary can't spell.
+        """
         latency = options.latency or Latency.MEDIUM
-        return replace(options, latency=latency, hop_ms=self.chunks[latency].hop_ms)
+        chosen = replace(options, latency=latency, hop_ms=self.chunks[latency].hop_ms)
+        return self._decoding.resolve(chosen)
 
     def new_policy(self, options: SessionOptions) -> Policy:
         """A CTC policy with the chunk of the preset asked for."""
         assert options.latency is not None, "options are resolved before a session is opened"
         chunk = self.chunks[options.latency]
-        return CtcPolicy(
-            options, self._tokens, self.front_end, chunk, lambda: GreedyDecoder(self.blank)
-        )
+        return CtcPolicy(options, self._tokens, self.front_end, chunk, self._decoding)
 
     def warm_up(self) -> None:
         """Run a second of silence."""

@@ -14,12 +14,12 @@ Shortly before the silence is long enough to close the segment, everything up to
 nobody speaks, the final is known when the segment closes, right context and all.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from streamscribe import policy
 from streamscribe.ctc import CtcDecoder
+from streamscribe.ctc_decoding import CtcDecoding
 from streamscribe.ctc_text import FrameGrid, settled_words, spell_spikes
 from streamscribe.events import Event, Final, Partial, Rule
 from streamscribe.families import Chunk, FrontEnd
@@ -81,15 +81,18 @@ class CtcPolicy:
         table: Table,
         front_end: FrontEnd,
         chunk: Chunk,
-        new_decoder: Callable[[], CtcDecoder],
+        decoding: CtcDecoding,
     ) -> None:
+        assert options.search is not None, "options are resolved before a session is opened"
         self._append = options.commit is Commit.APPEND
         self._partials = options.partials
         self._table = table
         self._front_end = front_end
         self._chunk = ChunkFrames.of(chunk, front_end.stride_len)
-        self._new_decoder = new_decoder
-        self._decoder = new_decoder()
+        self._decoding = decoding
+        self._search = options.search
+        self._hotwords = decoding.hotwords(options.hotwords)
+        self._decoder = self._new_decoder()
         self._segment = -1
         self._end_at = -1
         self._context_at = 0
@@ -120,6 +123,10 @@ class CtcPolicy:
         if silent_until_at != self._end_at:
             return silent_until_at
         return max(self._context_at, self._end_at - self._chunk.left * self._grid.stride_len)
+
+    def set_hotwords(self, phrases: tuple[str, ...]) -> None:
+        """Lean towards these phrases from the next committed frame on."""
+        self._hotwords = self._decoder.hotwords = self._decoding.hotwords(phrases)
 
     def look_at_hop(self, at: int, *, talking: bool) -> ChunkLook | None:
         """The window of the newest hop whose right context is there, in pauses too."""
@@ -205,6 +212,9 @@ class CtcPolicy:
             return []
         self._shown = (text, committed)
         return [Partial(self._segment, text, committed, words, at)]
+
+    def _new_decoder(self) -> CtcDecoder:
+        return self._decoding.new_decoder(self._search, self._hotwords)
 
     def _grid_from(self, start_at: int) -> FrameGrid:
         front_end = self._front_end

@@ -13,6 +13,13 @@ class Commit(StrEnum):
     FINAL = "final"  # nothing is promised before the final
 
 
+class Search(StrEnum):
+    """How a CTC model's text is found among all that its frames could say."""
+
+    GREEDY = "greedy"  # the likeliest token of every frame
+    BEAM = "beam"  # whole texts compete, and a language model may judge them
+
+
 class Latency(StrEnum):
     """How much a CTC model hears of what follows before it commits: a trade with accuracy."""
 
@@ -51,6 +58,10 @@ class SessionOptions:
     """
     latency: Latency | None = None
     """Preset of a CTC model; None: medium. A seq2seq model has none, and ``hop_ms`` instead."""
+    search: Search | None = None
+    """Of a CTC model; None: beam where the recognizer has a language model, else greedy."""
+    hotwords: tuple[str, ...] = ()
+    """Words and phrases that a CTC model should lean towards; at most 1,000."""
     endpoint_silence_ms: int = 800
     """Silence that closes a segment (hard endpoint)."""
     soft_pause_ms: int = 300

@@ -43,6 +43,10 @@ class Policy(Protocol):
         """The same while none is open, and none can begin before ``silent_until_at``."""
         ...
 
+    def set_hotwords(self, phrases: tuple[str, ...]) -> None:
+        """Lean towards these phrases in what is looked at from now on; they were checked."""
+        ...
+
     def look_at_hop(self, at: int, *, talking: bool) -> Look | None:
         """The look that is due at ``at``; ``talking``: the segment is not in a soft pause."""
         ...

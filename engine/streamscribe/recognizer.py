@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from streamscribe.bundle import Bundle
+from streamscribe.errors import OptionError
 from streamscribe.events import Event
 from streamscribe.families import Family
+from streamscribe.language_model import load_language_model
 from streamscribe.model import AcousticModel, Samples, Step, StepResult
 from streamscribe.options import SessionOptions
 from streamscribe.session import Session
-from streamscribe.store import DEFAULT_MODEL, find_bundle
+from streamscribe.store import DEFAULT_MODEL, find_bundle, find_language_model
 from streamscribe.timeline import SAMPLE_RATE
 from streamscribe.vad import VadFactory, make_vad
 
@@ -64,28 +66,44 @@ def load_recognizer(
     options: SessionOptions | None = None,
     threads: int | None = None,
     models_dir: Path | None = None,
+    language_model: str | None = None,
 ) -> Recognizer:
     """Load a model by name or bundle folder; ``threads`` is per model call.
+
+    language_model: judges a CTC model's words; what ``find_language_model`` finds.
 
     Raises ``BundleError`` if the model can't be had, ``OptionError`` for an unknown detector.
     """
     factory = make_vad(vad)
     bundle = find_bundle(model, models_dir)
-    return Recognizer(load_model(bundle, threads=threads), factory, options)
+    loaded = load_model(bundle, threads=threads, language_model=language_model)
+    return Recognizer(loaded, factory, options)
 
 
-def load_model(bundle: Bundle, *, threads: int | None = None) -> AcousticModel:
-    """The bundle's model, ready to run. Raises ``BundleError`` if a file can't be used."""
+def load_model(
+    bundle: Bundle, *, threads: int | None = None, language_model: str | None = None
+) -> AcousticModel:
+    """The bundle's model, ready to run.
+
+    Raises ``BundleError`` if a file can't be used, ``OptionError`` if the model's family has no
+    use for a language model.
+    """
     # Imported here, because the pure engine must load without the runtime.
     match bundle.family:
         case Family.SEQ2SEQ:
             from streamscribe.moonshine_model import MoonshineModel
 
+            if language_model is not None:
+                allowed = f"none: {bundle.name} is a seq2seq model, which is its own"
+                raise OptionError(name="language_model", got=language_model, allowed=allowed)
             return MoonshineModel(bundle, threads=threads)
         case Family.CTC:
             from streamscribe.ctc_model import CtcModel
 
-            return CtcModel(bundle, threads=threads)
+            if language_model is None:
+                return CtcModel(bundle, threads=threads)
+            words = load_language_model(find_language_model(language_model))
+            return CtcModel(bundle, threads=threads, language_model=words)
 
 
 def transcribe(

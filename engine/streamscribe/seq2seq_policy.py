@@ -240,6 +240,10 @@ class Seq2SeqPolicy:
             return []
         return self._text.partial(look.end_at, voiced, promising=self._append)
 
+    def set_hotwords(self, phrases: tuple[str, ...]) -> None:
+        """Nothing: whoever asked was refused before."""
+        assert not phrases, "hotwords of a seq2seq model"
+
     def look_again(self) -> Look | None:
         """The look that has to follow the one that was done."""
         again, self._again = self._again, None
@@ -293,6 +297,12 @@ def refuse_ctc_options(options: SessionOptions, model: str) -> SessionOptions:
     if options.latency is not None:
         allowed = f"nothing: {model} has no presets of latency; its hop_ms can be set"
         raise OptionError(name="latency", got=options.latency.value, allowed=allowed)
+    if options.search is not None:
+        allowed = f"nothing: {model} decodes greedily"
+        raise OptionError(name="search", got=options.search.value, allowed=allowed)
+    if options.hotwords:
+        allowed = f"an empty list: {model} can't be biased"
+        raise OptionError(name="hotwords", got=list(options.hotwords), allowed=allowed)
     return options
 
 

@@ -33,6 +33,14 @@ _QUIET_LEN = ms_to_len(30)
 
 
 @dataclass(frozen=True, slots=True)
+class _Biasing:
+    """The caller asked for other hotwords from ``at`` on."""
+
+    at: int
+    phrases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Stop:
     """The caller asked for everything before ``at``."""
 
@@ -53,7 +61,7 @@ class Session:
         self._decided_at = 0
         self._settled_at = 0
         self._segment = -1
-        self._stops: deque[_Stop] = deque()
+        self._stops: deque[_Stop | _Biasing] = deque()
         self._closing_at: int | None = None  # a final is due: where the segment ends
         self._look: Look | None = None
         self._in_flight = False
@@ -102,6 +110,14 @@ class Session:
         """
         assert not self._eof, "flush after receive_eof"
         self._stops.append(_Stop(self._timeline.heard_at, id))
+
+    def set_hotwords(self, phrases: tuple[str, ...]) -> None:
+        """Lean towards these phrases, and no others, in the audio that follows.
+
+        ``Recognizer.resolve`` says beforehand whether the model can.
+        """
+        assert not self._eof, "set_hotwords after receive_eof"
+        self._stops.append(_Biasing(self._timeline.heard_at, phrases))
 
     def step_wanted(self) -> Step | None:
         """The step to run next; None while one is in flight, or until there is more audio."""
@@ -175,6 +191,10 @@ class Session:
 
     def _stop(self) -> None:
         stop = self._stops[0]
+        if isinstance(stop, _Biasing):
+            self._policy.set_hotwords(stop.phrases)
+            self._stops.popleft()
+            return
         if self._segmenter.is_open:
             rule = Rule.END_OF_AUDIO if stop.flush_id is None else Rule.FLUSH
             self._close(rule, stop.at)

@@ -9,16 +9,25 @@ import os
 import sys
 import tempfile
 import zipfile
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from streamscribe.bundle import MANIFEST_NAME, Bundle, load_bundle
-from streamscribe.errors import BrokenModel, BundleError, HashMismatch, UnknownModel
+from streamscribe.errors import (
+    BrokenModel,
+    BundleError,
+    HashMismatch,
+    ModelMissing,
+    UnknownModel,
+)
 from streamscribe.model_files import BundleFile
 
 DEFAULT_MODEL = "moonshine-tiny-en"
 MANIFESTS = Path(__file__).parent / "bundles"
 BLOCK_BYTES = 1 << 20
+SPHINX = "pocketsphinx"
+SPHINX_FILE = "pocketsphinx/model/en-us/en-us.lm.bin"
 
 
 def known_models() -> tuple[str, ...]:
@@ -53,6 +62,24 @@ def find_bundle(model: str = DEFAULT_MODEL, models_dir: Path | None = None) -> B
     if model and Path(model).exists():
         return load_bundle(Path(model), where)
     raise UnknownModel(got=model, allowed=(*known_models(), "or the folder of a bundle"))
+
+
+def find_language_model(name: str) -> Path:
+    """The file called ``name``, or, for ``pocketsphinx``, the English model in that package.
+
+    Raises ``ModelMissing`` when there is none.
+    """
+    if name != SPHINX:
+        if Path(name).is_file():
+            return Path(name)
+        raise ModelMissing(f"{name} is no file; allowed: a language model's file, or {SPHINX}")
+    try:
+        path = Path(str(distribution(SPHINX).locate_file(SPHINX_FILE)))
+    except PackageNotFoundError:
+        path = Path()
+    if not path.is_file():
+        raise ModelMissing(f"{SPHINX} is not installed; to get it: pip install 'streamscribe[lm]'")
+    return path
 
 
 def defect(bundle: Bundle) -> BundleError | None:

@@ -80,10 +80,22 @@ class Flush:
 
 
 @dataclass(frozen=True, slots=True)
+class Hotwords:
+    """Lean towards these phrases, and no others, in the audio that follows."""
+
+    hotwords: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """There is no more audio; answered by the last finals and ``Done``."""
 
 
-ClientMessage: TypeAlias = Start | Flush | Finish
-CLIENT_TYPES: dict[str, type[ClientMessage]] = {"start": Start, "flush": Flush, "finish": Finish}
+ClientMessage: TypeAlias = Start | Flush | Hotwords | Finish
+CLIENT_TYPES: dict[str, type[ClientMessage]] = {
+    "start": Start,
+    "flush": Flush,
+    "hotwords": Hotwords,
+    "finish": Finish,
+}
 """Messages of a client by their ``type`` on the wire."""

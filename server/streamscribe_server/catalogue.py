@@ -48,6 +48,10 @@ class SpeechSession(Protocol):
         """Close the open segment at what was received; then ask ``step_wanted``."""
         ...
 
+    def set_hotwords(self, phrases: tuple[str, ...]) -> None:
+        """Lean towards these phrases in the audio that follows."""
+        ...
+
     def step_wanted(self) -> Step | None:
         """The next step, once; None while one is in flight or more audio is needed."""
         ...

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streamscribe.options import RANGES_MS, SessionOptions
-from streamscribe.store import DEFAULT_MODEL
+from streamscribe.options import RANGES_MS, Latency, SessionOptions
+from streamscribe.store import DEFAULT_MODEL, SPHINX
 from streamscribe_protocol.messages import STREAM_PATH
 from streamscribe_server.limits import Limits
 
@@ -28,6 +28,7 @@ class ModelChoice:
     vad: str
     threads: int | None
     models_dir: Path | None
+    language_model: str | None
 
 
 @click.command()
@@ -62,6 +63,24 @@ class ModelChoice:
     help="Silence that closes a segment, unless the client chooses.",
 )
 @click.option(
+    "--latency",
+    type=click.Choice([preset.value for preset in Latency]),
+    help="How much a CTC model hears of what follows, unless the client chooses [default: medium].",
+)
+@click.option(
+    "--hotword",
+    "hotwords",
+    metavar="TEXT",
+    multiple=True,
+    help="A word or phrase that a CTC model should lean towards, unless the client names others."
+    " May be repeated.",
+)
+@click.option(
+    "--language-model",
+    metavar="FILE",
+    help=f"Let this n-gram model (ARPA, or '{SPHINX}') judge a CTC model's words.",
+)
+@click.option(
     "--max-sessions",
     default=Limits().max_sessions,
     show_default=True,
@@ -87,6 +106,9 @@ def serve(  # noqa: PLR0913 - one parameter per option
     models_dir: Path | None,
     vad: str,
     endpoint_silence_ms: int,
+    latency: str | None,
+    hotwords: tuple[str, ...],
+    language_model: str | None,
     max_sessions: int,
     threads: int | None,
     log_level: str,
@@ -99,8 +121,11 @@ def serve(  # noqa: PLR0913 - one parameter per option
     options = SessionOptions(
         endpoint_silence_ms=endpoint_silence_ms,
         soft_pause_ms=min(_DEFAULTS.soft_pause_ms, endpoint_silence_ms),
+        latency=Latency(latency) if latency else None,
+        hotwords=hotwords,
     )
-    _serve(host, port, limits, ModelChoice(model, vad, threads, models_dir), options)
+    choice = ModelChoice(model, vad, threads, models_dir, language_model)
+    _serve(host, port, limits, choice, options)
 
 
 def _serve(
@@ -132,7 +157,9 @@ def _load(choice: ModelChoice, options: SessionOptions) -> "Catalogue":
         options=options,
         threads=choice.threads,
         models_dir=choice.models_dir,
+        language_model=choice.language_model,
     )
+    recognizer.resolve(options)  # what the model can't follow is refused before anybody connects
     return Catalogue([ServedModel(bundle.name, bundle.languages, recognizer, options)])
 
 

@@ -12,9 +12,10 @@ whatever comes is ignored. The caller sends the replies in order, closes after t
 the engine ``Close`` when the connection is gone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
+from streamscribe.errors import OptionError
 from streamscribe.timeline import SAMPLE_RATE, len_to_ms
 from streamscribe_protocol import messages
 from streamscribe_protocol.close_codes import CloseCode
@@ -165,17 +166,19 @@ class Dialogue:
                 return NOTHING
 
     def _receive_message(self, message: messages.ClientMessage) -> Reaction:
+        if isinstance(message, messages.Start):
+            return self._start(message)
+        if self._state is State.WAITING_START:
+            return self._fatal(
+                "not_started",
+                "flush, hotwords or finish came before the start message; send start first",
+                CloseCode.PROTOCOL_ERROR,
+            )
+        if self._state is State.FINISHING:
+            return self._already_finished("another flush, hotwords or finish")
         match message:
-            case messages.Start():
-                return self._start(message)
-            case messages.Flush() | messages.Finish() if self._state is State.WAITING_START:
-                return self._fatal(
-                    "not_started",
-                    "flush or finish came before the start message; send start first",
-                    CloseCode.PROTOCOL_ERROR,
-                )
-            case messages.Flush() | messages.Finish() if self._state is State.FINISHING:
-                return self._already_finished("another flush or finish")
+            case messages.Hotwords(hotwords):
+                return self._set_hotwords(hotwords)
             case messages.Flush(id):
                 return Reaction(commands=(mailbox.Flush(id),))
             case messages.Finish():
@@ -196,6 +199,17 @@ class Dialogue:
         self._translator = Translator(self._terms.format.rate_hz)
         self._state = State.STREAMING
         return Reaction(commands=(self._terms,))
+
+    def _set_hotwords(self, phrases: tuple[str, ...]) -> Reaction:
+        """A list that can't be followed changes nothing; the stream goes on."""
+        assert self._terms is not None, "hotwords of a stream that was never opened"
+        model = self._catalogue.find(self._terms.model)
+        try:
+            model.recognizer.resolve(replace(self._terms.options, hotwords=phrases))
+        except OptionError as error:
+            refusal = messages.Error(UNNUMBERED, error.code, str(error), fatal=False)
+            return Reaction(replies=(refusal,))
+        return Reaction(commands=(mailbox.Hotwords(phrases),))
 
     def _ready(self) -> messages.Ready:
         assert self._terms is not None, "the engine opened a stream that nobody asked for"

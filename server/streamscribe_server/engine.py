@@ -18,7 +18,17 @@ from streamscribe.errors import StreamscribeError
 from streamscribe.model import StepKind, StepResult
 from streamscribe_server.catalogue import Catalogue
 from streamscribe_server.engine_stream import EngineStream, Waiting
-from streamscribe_server.mailbox import Audio, Close, Command, Failed, Finish, Flush, Open, Update
+from streamscribe_server.mailbox import (
+    Audio,
+    Close,
+    Command,
+    Failed,
+    Finish,
+    Flush,
+    Hotwords,
+    Open,
+    Update,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +76,7 @@ class Engine:
             case Close(reason):
                 del self._streams[stream_id]
                 _log_closed(stream_id, stream, reason)
-            case Audio() | Flush() | Finish():
+            case Audio() | Flush() | Hotwords() | Finish():
                 stream.post(command, posted_s)
             case Open():
                 raise AssertionError("open is a call of its own")

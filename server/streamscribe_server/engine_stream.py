@@ -21,6 +21,7 @@ from streamscribe_server.mailbox import (
     Failed,
     Finish,
     Flush,
+    Hotwords,
     Open,
     Opened,
     Progress,
@@ -71,7 +72,7 @@ class EngineStream:
         self._deliver = deliver
         self._bytes_per_s = command.format.rate_hz * command.format.frame_bytes
         self._slice_bytes = max(1, self._bytes_per_s // SLICES_PER_S)
-        self._pending: deque[Audio | Flush | Finish] = deque()
+        self._pending: deque[Audio | Flush | Hotwords | Finish] = deque()
         self._received_bytes = 0
         self._due_times = DueTimes()
         self._told_at = 0
@@ -94,7 +95,7 @@ class EngineStream:
         """``advance`` would do something."""
         return not self._over and self.waiting is None and bool(self._pending)
 
-    def post(self, command: Audio | Flush | Finish, now_s: float) -> None:
+    def post(self, command: Audio | Flush | Hotwords | Finish, now_s: float) -> None:
         """Take a command that reached the server at ``now_s``."""
         if self._over or self._audio_error is not None:
             return
@@ -136,7 +137,7 @@ class EngineStream:
             self._end_audio(error)
         self._ask()
 
-    def _feed(self, command: Audio | Flush | Finish) -> None:
+    def _feed(self, command: Audio | Flush | Hotwords | Finish) -> None:
         match command:
             case Audio(data):
                 if len(data) > self._slice_bytes:
@@ -144,6 +145,8 @@ class EngineStream:
                 self._session.receive_audio(self._ingest.receive(data[: self._slice_bytes]))
             case Flush(id):
                 self._session.flush(id)
+            case Hotwords(phrases):
+                self._session.set_hotwords(phrases)
             case Finish():
                 self._session.receive_audio(self._ingest.finish())
                 self._session.receive_eof()

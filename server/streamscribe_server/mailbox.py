@@ -2,7 +2,7 @@
 
 Commands go in and updates come out, both immutable; nothing else is shared::
 
-    Open  (Audio | Flush)*  Finish?  Close          connection -> engine
+    Open  (Audio | Flush | Hotwords)*  Finish?  Close          connection -> engine
     Opened  Progress*  (Ended | Failed)?            engine -> connection
 """
 
@@ -39,6 +39,13 @@ class Flush:
 
 
 @dataclass(frozen=True, slots=True)
+class Hotwords:
+    """Lean towards these phrases in the audio that follows; the model can spell them."""
+
+    phrases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """There is no more audio."""
 
@@ -51,7 +58,7 @@ class Close:
     """One word for the log."""
 
 
-Command: TypeAlias = Open | Audio | Flush | Finish | Close
+Command: TypeAlias = Open | Audio | Flush | Hotwords | Finish | Close
 
 
 @dataclass(frozen=True, slots=True)

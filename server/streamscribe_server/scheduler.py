@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from streamscribe_server.catalogue import Catalogue
 from streamscribe_server.engine import Deliver, Engine
-from streamscribe_server.mailbox import Audio, Close, Finish, Flush, Open
+from streamscribe_server.mailbox import Audio, Close, Finish, Flush, Hotwords, Open
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class _Opening:
 @dataclass(frozen=True, slots=True)
 class _Post:
     stream_id: str
-    command: _Opening | Audio | Flush | Finish | Close
+    command: _Opening | Audio | Flush | Hotwords | Finish | Close
     posted_s: float
 
 
@@ -77,7 +77,7 @@ class Scheduler:
         """Begin a stream; its updates go to ``deliver``, which runs on the engine thread."""
         self._inbox.put(_Post(stream_id, _Opening(command, deliver), self._clock()))
 
-    def post(self, stream_id: str, command: Audio | Flush | Finish | Close) -> None:
+    def post(self, stream_id: str, command: Audio | Flush | Hotwords | Finish | Close) -> None:
         """Send a command to a stream. After its end, or its ``Close``, commands are ignored."""
         self._inbox.put(_Post(stream_id, command, self._clock()))
 

@@ -48,8 +48,6 @@ def _refuse_what_is_not_there(start: Start) -> None:
         )
     if start.task != "transcribe":
         raise _unsupported("task", start.task, "'transcribe'")
-    if start.hotwords:
-        raise _unsupported("hotwords", list(start.hotwords), "an empty list")
 
 
 def _unsupported(name: str, got: object, allowed: str) -> Refused:
@@ -88,6 +86,7 @@ def _options(start: Start, defaults: SessionOptions) -> SessionOptions:
         defaults,
         partials=start.partials,
         commit=Commit(start.commit),
+        hotwords=start.hotwords or defaults.hotwords,
         latency=defaults.latency if start.latency is None else Latency(start.latency),
         **given,
     )

@@ -22,7 +22,7 @@ def server() -> Iterator[RunningServer]:
 
 
 def remote(server: RunningServer, *, partials: bool) -> RemoteTranscriber:
-    return RemoteTranscriber(server.url, None, "append", partials=partials)
+    return RemoteTranscriber(server.url, {"model": None, "partials": partials})
 
 
 def test_a_server_transcribes_what_the_blocks_hold(server: RunningServer) -> None:

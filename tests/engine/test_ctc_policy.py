@@ -17,11 +17,12 @@ from fakes import (
     words_from,
 )
 from fakes_ctc import CHUNK, FRONT_END, ScriptedCtcModel
-from streamscribe.ctc_policy import ChunkFrames
+from streamscribe.ctc_policy import ChunkFrames, CtcPolicy
+from streamscribe.errors import OptionError
 from streamscribe.events import Endpoint, Event, Final, Partial, Rule, Timing
 from streamscribe.families import Chunk
 from streamscribe.model import StepKind
-from streamscribe.options import Commit, SessionOptions
+from streamscribe.options import Commit, Latency, Search, SessionOptions
 from streamscribe.recognizer import Recognizer, drive
 from streamscribe.session import Session
 from streamscribe.timeline import SAMPLE_RATE, ms_to_len
@@ -202,3 +203,40 @@ def test_finals_follow_each_other() -> None:
     audio = join(talk(1, 120), silence(3), talk(121, 130), silence(1))
     closed: list[Final] = finals(transcribe_scripted(audio, model=ScriptedCtcModel()))
     assert all(one.end_at <= two.start_at for one, two in zip(closed, closed[1:], strict=False))
+
+
+# --- hotwords
+
+
+def test_hotwords_are_leaned_towards_from_the_position_where_they_were_set() -> None:
+    session, recognizer = opened(ScriptedCtcModel())
+    feed(session, recognizer, talk(1, 10))
+    session.set_hotwords(("w3", "w12"))
+    feed(session, recognizer, talk(11, 20))
+    session.set_hotwords(())
+    policy = session._policy
+    assert isinstance(policy, CtcPolicy)
+    assert policy._hotwords is not None and policy._hotwords.phrases == ("w3", "w12")
+    feed(session, recognizer, talk(21, 22))
+    assert policy._hotwords is None
+
+
+def test_a_phrase_that_the_vocabulary_cannot_spell_is_refused_by_name() -> None:
+    recognizer = make_recognizer(ScriptedCtcModel())
+    with pytest.raises(OptionError, match="\u00e9"):
+        recognizer.open(SessionOptions(hotwords=("caf\u00e9",)))
+
+
+@pytest.mark.parametrize("search", Search)
+def test_both_searches_write_every_word_once(search: Search) -> None:
+    audio = join(silence(0.5), talk(1, 9), silence(2), talk(10, 14), silence(0.2))
+    options = SessionOptions(search=search)
+    assert spoken(transcribe_scripted(audio, options, ScriptedCtcModel())) == words_from(1, 14)
+
+
+@pytest.mark.parametrize(
+    "option", [{"latency": Latency.LOW}, {"search": Search.BEAM}, {"hotwords": ("Ada",)}]
+)
+def test_a_seq2seq_model_refuses_what_only_ctc_models_can(option: dict[str, object]) -> None:
+    with pytest.raises(OptionError, match=next(iter(option))):
+        make_recognizer().open(SessionOptions(**option))  # type: ignore[arg-type]

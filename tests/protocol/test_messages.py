@@ -9,6 +9,7 @@ from streamscribe_protocol.messages import (
     Final,
     Finish,
     Flush,
+    Hotwords,
     Start,
     Word,
     decode_client_message,
@@ -83,6 +84,7 @@ def test_the_types_of_the_other_direction_are_unknown() -> None:
 
 def test_unknown_fields_are_ignored() -> None:
     assert decode_client_message('{"type": "flush", "id": "a", "urgent": true}') == Flush("a")
+    assert decode_client_message('{"type": "hotwords", "hotwords": ["a b"]}') == Hotwords(("a b",))
 
 
 def test_the_range_of_a_value_is_not_the_protocols_business() -> None:

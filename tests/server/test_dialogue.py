@@ -16,6 +16,7 @@ from streamscribe_server.mailbox import (
     Failed,
     Finish,
     Flush,
+    Hotwords,
     Open,
     Opened,
     Progress,
@@ -90,7 +91,7 @@ def test_a_model_is_found_by_its_name_or_as_the_default(name: str | None) -> Non
         ({"model": "huge"}, "unknown_model", CloseCode.UNKNOWN_MODEL, "default, scripted"),
         ({"language": "de"}, "unsupported_language", CloseCode.PROTOCOL_ERROR, "allowed: en"),
         ({"task": "translate"}, "unsupported_option", CloseCode.PROTOCOL_ERROR, "'translate'"),
-        ({"hotwords": ["Ada"]}, "unsupported_option", CloseCode.PROTOCOL_ERROR, "hotwords"),
+        ({"hotwords": ["unspeakable"]}, "invalid_option", CloseCode.PROTOCOL_ERROR, "hotwords"),
         ({"hop_ms": 1}, "invalid_option", CloseCode.PROTOCOL_ERROR, "100 to 5000 ms"),
         ({"version": 9}, "unsupported_version", CloseCode.PROTOCOL_ERROR, "allowed: 1"),
         ({"audio": AUDIO | {"rate": 0}}, "unsupported_rate", CloseCode.UNUSABLE_AUDIO, "0 Hz"),
@@ -246,3 +247,22 @@ def test_after_the_close_nothing_is_answered_any_more() -> None:
     assert dialogue.receive_text(start()) == NOTHING
     assert dialogue.take_update(Opened()) == NOTHING
     assert dialogue.drain() == NOTHING
+
+
+def test_hotwords_go_to_the_engine_in_the_order_of_the_audio() -> None:
+    reaction = streaming().receive_text('{"type": "hotwords", "hotwords": ["Ada"]}')
+    assert reaction == Reaction(commands=(Hotwords(("Ada",)),))
+
+
+def test_hotwords_that_the_model_cannot_follow_change_nothing_and_the_stream_goes_on() -> None:
+    dialogue = streaming()
+    reaction = dialogue.receive_text('{"type": "hotwords", "hotwords": ["unspeakable"]}')
+    error = error_of(reaction)
+    assert (error.code, error.fatal) == ("invalid_option", False)
+    assert (reaction.commands, reaction.closing) == ((), None)
+    assert dialogue.state is State.STREAMING
+
+
+def test_hotwords_before_start_are_refused() -> None:
+    reaction = new_dialogue().receive_text('{"type": "hotwords", "hotwords": []}')
+    assert_refused(reaction, "not_started", CloseCode.PROTOCOL_ERROR)

@@ -120,6 +120,14 @@ class AsyncStream:
         await self._transmit(frame)
         return flush_id
 
+    async def set_hotwords(self, phrases: Iterable[str]) -> None:
+        """Lean towards ``phrases``, and no others, in the audio sent from here on.
+
+        A list that the model can't follow changes nothing and is answered by an ``Error`` event.
+        """
+        self._inbox.raise_failure()
+        await self._transmit(self._dialogue.hotwords(phrases))
+
     async def finish(self) -> None:
         """Say that there is no more audio; iterating ends after the last final."""
         self._inbox.raise_failure()

@@ -13,6 +13,7 @@ it. The server's messages are numbered from 1 without holes, those of unknown ty
 """
 
 import re
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any, TypeAlias, TypedDict, assert_never
 
@@ -31,6 +32,7 @@ from streamscribe_protocol.messages import (
     Finish,
     Flush,
     Flushed,
+    Hotwords,
     LatencyPreset,
     Partial,
     Ready,
@@ -134,6 +136,11 @@ class Dialogue:
         self._flushes += 1
         flush_id = f"flush-{self._flushes}"
         return flush_id, encode(Flush(flush_id))
+
+    def hotwords(self, phrases: Iterable[str]) -> str:
+        """The frame that asks to lean towards ``phrases`` from here on."""
+        self._need_streaming("set hotwords")
+        return encode(Hotwords(tuple(phrases)))
 
     def finish(self) -> str:
         """The frame that says that there is no more audio."""

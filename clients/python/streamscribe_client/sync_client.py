@@ -76,6 +76,13 @@ class Stream:
         """Close the open segment here; ``Flushed`` with the returned id follows its final."""
         return self._loop.call(self._stream.flush())
 
+    def set_hotwords(self, phrases: Iterable[str]) -> None:
+        """Lean towards ``phrases``, and no others, in the audio sent from here on.
+
+        A list that the model can't follow changes nothing and is answered by an ``Error`` event.
+        """
+        self._loop.call(self._stream.set_hotwords(phrases))
+
     def finish(self) -> None:
         """Say that there is no more audio; iterating ends after the last final."""
         self._loop.call(self._stream.finish())
