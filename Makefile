@@ -3,10 +3,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Where the CPU build of torch comes from, like: TORCH_INDEX='--index-url https://download.pytorch.org/whl/cpu'
+TORCH_INDEX ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format bench clean
+.PHONY: help demo test test-export test-all check format bench clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -19,7 +21,10 @@ test: $(VENV)/.dev ## Run the tests (under two minutes)
 	@$(BIN)/streamscribe models pull
 	$(BIN)/pytest -q -m "not slow and not gpu"
 
-test-all: $(VENV)/.dev ## Run all tests, slow ones and those for a GPU too
+test-export: $(VENV)/.export ## Run the tests of export and finetune, which need torch
+	$(BIN)/pytest -q -m "not slow and not gpu" tests/export
+
+test-all: $(VENV)/.export ## Run all tests, slow ones and those for a GPU too
 	@$(BIN)/streamscribe models pull
 	$(BIN)/pytest -q
 
@@ -49,6 +54,11 @@ $(VENV)/.base: pyproject.toml | $(VENV)/pyvenv.cfg
 $(VENV)/.dev: pyproject.toml | $(VENV)/pyvenv.cfg
 	$(PIP) install --quiet --editable '.[dev]'
 	@touch $@ $(VENV)/.base
+
+$(VENV)/.export: pyproject.toml $(VENV)/.dev
+	@$(BIN)/python -c 'import torch' 2>/dev/null || $(PIP) install --quiet 'torch==2.13.0' $(TORCH_INDEX)
+	$(PIP) install --quiet --editable '.[dev,export]'
+	@touch $@
 
 $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
