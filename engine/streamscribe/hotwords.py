@@ -23,9 +23,13 @@ import numpy as np
 
 from streamscribe.errors import OptionError
 from streamscribe.model import TokenTable
-from streamscribe.phrase_graph import PhraseGraph
+from streamscribe.phrase_graph import Arc, PhraseGraph, spellings
 
-DEFAULT_BOOST: Final = 0.75
+DEFAULT_BOOST: Final = 0.5
+"""Measured on read speech with a weak model (46 % word errors with a language model) and 1,000
+phrases, 100 of them said: 49 % of their words were found instead of 27 %, and 0.8 % fewer of all
+other words; at 1.0 it was 59 %, and 3.5 % fewer.
+"""
 BOOST_RANGE: Final = (0.1, 10.0)
 """Nats per character; 10 writes a phrase wherever anything is heard."""
 MOST_PHRASES: Final = 1_000
@@ -68,9 +72,11 @@ class Hotwords:
         starts = [token for token, piece in enumerate(pieces) if piece.startswith(b" ")]
         self.word_starts = np.array(starts, dtype=np.int64)
         """Tokens that begin a word, in order."""
-        spellings = _spell_all(self.phrases, pieces, spaced=self.spaced)
         gains = [round(boost * COST_UNIT * len(phrase)) for phrase in self.phrases]
-        self.graph = PhraseGraph(spellings, gains)
+        spelled = _spell_all(self.phrases, pieces, spaced=self.spaced)
+        self.graph = PhraseGraph(
+            [(text, arcs, gain) for (text, arcs), gain in zip(spelled, gains, strict=True)]
+        )
         """For a greedy path; a phrase is spelled with the space before it."""
         self.words = frozenset(word for phrase in self.phrases for word in phrase.lower().split())
         """All words of the phrases, in lower case."""
@@ -178,41 +184,27 @@ def _checked(phrases: Iterable[str]) -> tuple[str, ...]:
 
 def _spell_all(
     phrases: Sequence[str], pieces: Sequence[bytes], *, spaced: bool
-) -> list[tuple[int, ...]]:
-    """Tokens of each phrase, with the space before it."""
-    exact: dict[bytes, int] = {}
-    lower: dict[bytes, int] = {}
+) -> list[tuple[bytes, list[Arc]]]:
+    """Each phrase's text, with the space before it, and the pieces that spell it."""
+    exact: dict[bytes, list[int]] = {}
+    lower: dict[bytes, list[int]] = {}
     for token, piece in enumerate(pieces):
         if piece:
-            exact.setdefault(piece, token)
-            lower.setdefault(_lower(piece), token)
-    spellings: list[tuple[int, ...]] = []
+            exact.setdefault(piece, []).append(token)
+            lower.setdefault(_lower(piece), []).append(token)
+    spelled: list[tuple[bytes, list[Arc]]] = []
     for phrase in phrases:
-        text = f" {phrase}" if spaced else phrase
-        spelling = _spell(text, exact) or _spell(text.lower(), lower)
-        if spelling is None:
-            missing = next((c for c in phrase.lower() if _spell(c, lower) is None), phrase)
+        written = (f" {phrase}" if spaced else phrase).encode()
+        text, arcs = written, spellings(written, exact)
+        if not arcs:
+            text = _lower(written)
+            arcs = spellings(text, lower)
+        if not arcs:
+            missing = next((c for c in phrase.lower() if not spellings(c.encode(), lower)), phrase)
             allowed = f"phrases that the vocabulary can spell; it lacks {missing!r}"
             raise OptionError(name="hotwords", got=phrase, allowed=allowed)
-        spellings.append(spelling)
-    return spellings
-
-
-def _spell(text: str, pieces: dict[bytes, int]) -> tuple[int, ...] | None:
-    """``text`` in the fewest pieces, None if they can't spell it."""
-    data = text.encode()
-    longest = max(map(len, pieces), default=0)
-    best: list[tuple[int, ...] | None] = [()]
-    for end in range(1, len(data) + 1):
-        shortest: tuple[int, ...] | None = None
-        for start in range(max(0, end - longest), end):
-            before, token = best[start], pieces.get(data[start:end])
-            if before is None or token is None:
-                continue
-            if shortest is None or len(before) + 1 < len(shortest):
-                shortest = (*before, token)
-        best.append(shortest)
-    return best[-1]
+        spelled.append((text, arcs))
+    return spelled
 
 
 def _lower(piece: bytes) -> bytes:

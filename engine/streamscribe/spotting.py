@@ -24,9 +24,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from streamscribe.alignment import align
+from streamscribe.alignment import Ints, align_lattice
 from streamscribe.hotwords import COST_UNIT, Hotwords
-from streamscribe.phrase_graph import Ints
 
 _START_BITS: Final = 20
 """Of a state's number: 2**20 - 1 - its first frame, so that the later start wins a tie."""
@@ -55,7 +54,9 @@ class _Hit:
     start: int
     end: int
     gain: int
-    spelling: tuple[int, ...]
+    phrase: int
+    then: int | None
+    """What must be said after it, in its last frame, to begin another word."""
     exact: bool
     """Greedy says it already."""
 
@@ -69,16 +70,17 @@ class Spotter:
     def __init__(self, hotwords: Hotwords, blank: int, *, word_may_start: bool) -> None:
         self._graph = hotwords.graph
         self._word_starts = hotwords.word_starts
-        self._spaces = hotwords.spaces
         self._blank = blank
-        self._word_may_start = word_may_start
         self._limits = (self._graph.budgets + 1) << _START_BITS
-        self._saying = np.full(len(self._graph), _DEAD)
-        self._silent = np.full(len(self._graph), _DEAD)
-        if word_may_start:
-            first = np.flatnonzero(self._graph.parents == 0)[1:].tolist()
-            said = [node for node in first if int(self._graph.tokens[node]) in self._spaces]
-            self._silent[said] = _LAST_FRAME
+        self._saying = np.full(len(self._graph.lattice), _DEAD)
+        self._silent = np.full(len(self._graph.lattice), _DEAD)
+        tokens = self._graph.lattice.tokens.tolist()
+        self._said_before: frozenset[int] = frozenset()
+        if word_may_start:  # the space before the word is as good as said
+            self._said_before = frozenset(
+                node for node in self._graph.first if tokens[node] in hotwords.spaces
+            )
+            self._silent[list(self._said_before)] = _LAST_FRAME
         self._hits: list[_Hit] = []
         self._frames = 0
         self._certain = 0
@@ -110,12 +112,12 @@ class Spotter:
 
     def _step(self, cost: Ints) -> None:
         """All phrases through one frame."""
-        graph = self._graph
+        lattice = self._graph.lattice
         silent = self._silent.copy()
         silent[0] = _LAST_FRAME - self._frames
-        said = np.where(graph.repeats, _DEAD, self._saying[graph.parents])
-        said = np.minimum(np.minimum(said, silent[graph.parents]), self._saying)
-        said += cost[graph.tokens]
+        said = np.where(lattice.repeats, _DEAD, self._saying[lattice.before])
+        said = np.minimum(said, silent[lattice.before]).min(axis=0)
+        said = np.minimum(said, self._saying) + cost[lattice.tokens]
         silent = np.minimum(self._silent, self._saying) + cost[self._blank]
         said[said >= self._limits] = _DEAD
         silent[silent >= self._limits] = _DEAD
@@ -126,21 +128,19 @@ class Spotter:
     def _close(self, cost: Ints | None) -> None:
         """Phrases that end before a frame with these costs, or with the last frame."""
         graph = self._graph
-        found = np.minimum(self._saying, self._silent)[graph.ends]
+        found = np.minimum(self._saying, self._silent)[graph.lattice.ends]
         price, opening = 0, None
         if cost is not None and self._word_starts.size:
             cheapest = self._word_starts[cost[self._word_starts].argmin()]
             price = int(cost[cheapest]) >> _START_BITS
             opening = int(cheapest) if price else None
-        for phrase in np.flatnonzero((found >> _START_BITS) + price <= graph.gains).tolist():
-            total = (int(found[phrase]) >> _START_BITS) + price
-            spelling = graph.spellings[phrase]
-            end = self._frames
-            if opening is not None:  # no word starts here but the one that this phrase makes
-                spelling, end = (*spelling, opening), end + 1
-            start = _LAST_FRAME - (int(found[phrase]) & _LAST_FRAME)
-            gain = int(graph.gains[phrase]) - total
-            self._hits.append(_Hit(start, end, gain, spelling, exact=total == 0))
+        gains = graph.gains[graph.end_phrases]
+        for index in np.flatnonzero((found >> _START_BITS) + price <= gains).tolist():
+            total = (int(found[index]) >> _START_BITS) + price
+            start = _LAST_FRAME - (int(found[index]) & _LAST_FRAME)
+            end = self._frames + (opening is not None)  # no word starts here but the one it makes
+            gain, phrase = int(gains[index]) - total, int(graph.end_phrases[index])
+            self._hits.append(_Hit(start, end, gain, phrase, opening, exact=total == 0))
 
     def _frontier(self) -> int:
         """First frame that may still change."""
@@ -165,10 +165,9 @@ class Spotter:
             if hit.exact:
                 continue
             first, last = hit.start - self._certain, hit.end - self._certain
-            at_start = self._word_may_start and hit.start == 0 and hit.spelling[0] in self._spaces
-            said = align(
-                log_probs[first:last], hit.spelling, self._blank, optional=1 if at_start else 0
-            )
+            before = self._said_before if hit.start == 0 else frozenset()
+            part, nodes = self._graph.part(hit.phrase, hit.then, before)
+            said = align_lattice(log_probs[first:last], part, self._blank, said=nodes)
             assert said is not None, "it was heard in these frames"
             tokens[first:last] = said
         self._hits = [hit for hit in self._hits if hit.end > until]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from streamscribe.alignment import align
+from streamscribe.alignment import Lattice, align, align_lattice
 from streamscribe.beam import BeamDecoder
 from streamscribe.ctc import CtcDecoder, GreedyDecoder, LogProbs, Spike
 from streamscribe.hotwords import Hotwords
@@ -110,10 +110,14 @@ def test_too_few_frames_can_not_be_aligned() -> None:
     assert align(log_probs[:2], [1, 1], BLANK) is None
 
 
-def test_tokens_that_may_be_left_out_are_if_that_is_likelier() -> None:
-    log_probs = np.log(np.array([[0.1, 0.1, 0.8], [0.8, 0.1, 0.1]], dtype=np.float32))
-    shorter = align(log_probs, [1, 2], BLANK, optional=1)
-    whole = align(log_probs, [1, 2], BLANK)
-    assert shorter is not None and whole is not None
-    assert shorter.tolist() == [2, 0]
-    assert whole.tolist() == [1, 2]
+def aligned(path: npt.NDArray[np.int64] | None) -> list[int] | None:
+    return None if path is None else path.tolist()
+
+
+def test_of_several_spellings_the_likeliest_is_aligned() -> None:
+    log_probs = np.log(np.array([[0.1, 0.8, 0.05, 0.05], [0.1, 0.2, 0.1, 0.6]], dtype=np.float32))
+    lattice = Lattice.of([(1, [0]), (2, [1]), (3, [1])], ends=[2, 3])
+    assert aligned(align_lattice(log_probs, lattice, BLANK)) == [1, 3]
+    assert aligned(align_lattice(log_probs, lattice, BLANK, said=[1])) == [1, 3]
+    assert align_lattice(log_probs[1:], lattice, BLANK) is None
+    assert aligned(align_lattice(log_probs[1:], lattice, BLANK, said=[1])) == [3]
