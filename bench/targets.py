@@ -18,6 +18,7 @@ BENCHES: Final = (
     "endpoint_curve",
     "noise",
     "ctc_curve",
+    "ctc_cost",
 )
 """Every benchmark, in the order in which ``all`` runs them."""
 
