@@ -8,7 +8,15 @@ import json
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+from streamscribe.features import log_mel
+from streamscribe_export.families import FAMILIES
+from streamscribe_export.front_end import read_front_end
+from streamscribe_export.signals import babble
+
+Export: TypeAlias = Callable[..., Any]
+"""Exports a checkpoint's folder to a bundle's folder; returns the report."""
 
 LETTERS = "|ETAONIHSRDLUMWCFGYPBVK'XJQZ"
 SPECIALS = ["<pad>", "<s>", "</s>", "<unk>"]
@@ -88,25 +96,37 @@ def make_model(kind: str, **settings: Any) -> Any:  # noqa: ANN401
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import transformers
-    prefix, own = RECIPES[kind]
+
+        prefix, own = RECIPES[kind]
+        model_class = getattr(transformers, f"{prefix}ForCTC")
     torch.manual_seed(1)
     if prefix == "Parakeet":
-        fields = {"vocab_size": len(VOCABULARY), "pad_token_id": 0, "encoder_config": PARAKEET}
+        fields: dict[str, Any] = {
+            "vocab_size": len(VOCABULARY),
+            "pad_token_id": 0,
+            "encoder_config": PARAKEET,
+        }
         config = transformers.ParakeetCTCConfig(**fields | settings)
     else:
         config = getattr(transformers, f"{prefix}Config")(**SMALL | own | settings)
-    model = getattr(transformers, f"{prefix}ForCTC")(config).eval()
-    _train(getattr(model, "lm_head", None) or model.ctc_head)
+    model = model_class(config).eval()
+    _train(model, getattr(model, "lm_head", None) or model.ctc_head)
     return model
 
 
-def _train(head: Any) -> None:  # noqa: ANN401
-    """Make the head sure of what it says, and no friend of special tokens."""
+def _train(model: Any, head: Any) -> None:  # noqa: ANN401
+    """Make every token as likely as the next over time, but for the special ones."""
     import torch
 
+    mel = read_front_end({}, FAMILIES[model.config.model_type]).mel
+    heard = babble(64_000, seed=3)
+    window = torch.from_numpy(heard if mel is None else log_mel(heard, mel))
     with torch.no_grad():
         head.weight.normal_(0, 1)
-        head.bias.normal_(0, 1)
+        logits = model(window[None]).logits[0]
+        spread = logits.std(dim=0).clamp(min=0.1 if mel is None else 1.0)
+        head.weight /= spread.reshape([-1, *[1] * (head.weight.dim() - 1)])
+        head.bias.copy_((head.bias - logits.mean(dim=0)) / spread)
         head.bias[1 : len(SPECIALS)] -= 100
 
 
@@ -115,18 +135,14 @@ def save_extractor(kind: str, folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import transformers
-    layers = "layer norms" in kind
-    extractors: dict[str, Callable[[], Any]] = {
-        "mctct": lambda: transformers.MCTCTFeatureExtractor(),
-        "wav2vec2-bert": lambda: transformers.SeamlessM4TFeatureExtractor(),
-        "wav2vec2": lambda: transformers.Wav2Vec2FeatureExtractor(return_attention_mask=layers),
-    }
     if kind == "parakeet":
         text = json.dumps(PARAKEET_EXTRACTOR)
         (folder / "preprocessor_config.json").write_text(text, encoding="utf-8")
         return
     family = kind.partition(",")[0].partition(" with")[0]
-    extractors.get(family, extractors["wav2vec2"])().save_pretrained(folder)
+    names = {"mctct": "MCTCT", "wav2vec2-bert": "SeamlessM4T"}
+    build = getattr(transformers, f"{names.get(family, 'Wav2Vec2')}FeatureExtractor")
+    build().save_pretrained(folder)
 
 
 def save_characters(folder: Path, **settings: Any) -> None:  # noqa: ANN401

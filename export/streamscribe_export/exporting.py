@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from streamscribe.bundle import MANIFEST_NAME, SCHEMA_VERSION
+from streamscribe.bundle import MANIFEST_NAME, NAME_PATTERN, SCHEMA_VERSION
+from streamscribe.errors import OptionError
 from streamscribe.machine import describe_machine, usable_cores
 from streamscribe_export.card import read_card
 from streamscribe_export.checkpoint import (
     Checkpoint,
     Tokenizer,
     TorchModel,
+    load_extractor,
     load_model,
     load_tokenizer,
     read_checkpoint,
@@ -27,8 +29,8 @@ from streamscribe_export.graph import PROTOBUF_MAX_BYTES, float_bytes, trace
 from streamscribe_export.hub import locate, name_from
 from streamscribe_export.parity import Parity, check_frames, compare, judge, test_signals
 from streamscribe_export.pieces import Vocabulary, check_pieces, read_vocabulary
-from streamscribe_export.quantize import quantize_int8, to_fp16, weight_range
-from streamscribe_export.runtimes import graph_run, torch_run
+from streamscribe_export.quantize import quantize_int8, weight_range, write_fp16
+from streamscribe_export.runtimes import check_features, graph_run, torch_run
 from streamscribe_export.signals import Signal, read_audio, speech_sample, windows_of
 from streamscribe_export.speed import WINDOWS_S, Speed, measure, peak_memory_bytes
 from streamscribe_export.staging import check_output, describe_file, staged
@@ -57,6 +59,13 @@ class Request:
     """Where the model card does not say."""
     windows_s: tuple[float, ...] = WINDOWS_S
     """Lengths of window to measure speed with."""
+    threads: int | None = None
+    """Of both runtimes; ``None``: the usable cores."""
+
+    @property
+    def cores(self) -> int:
+        """Threads of both runtimes."""
+        return self.threads or usable_cores()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +112,9 @@ class _Loaded:
 
 def export_checkpoint(request: Request, stage: Stage) -> Report:
     """Write the bundle. Raises ``ExportError``; then nothing of it is left."""
+    name = request.name or name_from(str(request.output))
+    if not NAME_PATTERN.fullmatch(name):
+        raise OptionError(name="name", got=name, allowed="up to 100 of a-z, 0-9, '.', '_' and '-'")
     check_output(request.output, force=request.force)
     recordings = _recordings(request.verify)
     with stage("finding the checkpoint"):
@@ -118,15 +130,15 @@ def export_checkpoint(request: Request, stage: Stage) -> Report:
         with stage("converting" if request.quantize == "none" else f"to {request.quantize}"):
             precision = _convert(loaded, plain, folder / ENCODER, request.quantize)
         with stage("comparing with PyTorch"):
-            parity = _compare(loaded, folder, request.quantize, recordings)
+            parity = _compare(loaded, folder, request, recordings)
         with stage("measuring speed"):
             speeds = _measure(loaded, folder, request)
         plain.unlink(missing_ok=True)
         _write_tokens(loaded.vocabulary, folder / TOKENS)
         report = Report(
-            request.name or name_from(str(request.output)), request.quantize, precision,
+            name, request.quantize, precision,
             checkpoint.weight_bytes, (folder / ENCODER).stat().st_size, parity, speeds,
-            usable_cores(), peak_memory_bytes(),
+            request.cores, peak_memory_bytes(),
         )  # fmt: skip
         _write_manifest(loaded, report, request, folder)
     return report
@@ -167,31 +179,32 @@ def _convert(loaded: _Loaded, plain: Path, file: Path, quantize: str) -> str:
             )
         plain.rename(file)
         return "float32"
+    if quantize == "fp16":
+        write_fp16(file, plain)
+        return "float16 inside, float32 outside"
     import onnx
 
     graph = onnx.load(plain)
-    if quantize == "fp16":
-        onnx.save(to_fp16(graph), file)
-        return "float16 inside, float32 outside"
     chosen = weight_range(machine=platform.machine())
     count = quantize_int8(graph, chosen)
     onnx.save(graph, file)
     return f"{count} matrix products in int8, weights of {chosen.bits} bits: {chosen.reason}"
 
 
-def _compare(loaded: _Loaded, folder: Path, quantize: str, recordings: list[Signal]) -> Parity:
-    threads = usable_cores()
-    torch = torch_run(loaded.model, loaded.front_end, threads)
-    graph = graph_run(folder / ENCODER, loaded.checkpoint.family, loaded.front_end, threads)
+def _compare(loaded: _Loaded, folder: Path, request: Request, recordings: list[Signal]) -> Parity:
+    torch = torch_run(loaded.model, loaded.front_end, request.cores)
+    family = loaded.checkpoint.family
+    graph = graph_run(folder / ENCODER, family, loaded.front_end, request.cores)
     check_frames(graph, loaded.geometry)
+    check_features(load_extractor(loaded.checkpoint), loaded.front_end)
     signals = [*test_signals(loaded.geometry), *recordings]
     parity = compare(torch, graph, signals, loaded.vocabulary, loaded.tokenizer)
-    judge(parity, quantize)
+    judge(parity, request.quantize)
     return parity
 
 
 def _measure(loaded: _Loaded, folder: Path, request: Request) -> tuple[Speed, ...]:
-    threads = usable_cores()
+    threads = request.cores
     runs = {"torch": torch_run(loaded.model, loaded.front_end, threads)}
     family = loaded.checkpoint.family
     if request.quantize != "none" and float_bytes(loaded.model) <= PROTOBUF_MAX_BYTES:

@@ -43,7 +43,7 @@ class Bounds:
 
 BOUNDS: Final = {
     "none": Bounds(difference=1e-3, agreement=1.0),
-    "fp16": Bounds(difference=float("inf"), agreement=0.98),
+    "fp16": Bounds(difference=float("inf"), agreement=0.95),
     "int8": Bounds(difference=float("inf"), agreement=0.90),
 }
 

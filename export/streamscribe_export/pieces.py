@@ -2,7 +2,8 @@
 
 Tokenizers write text in many ways; what they have in common is that a token's contribution does
 not depend on its neighbours. That is checked: random tokens, every one of them at least once, must
-give the text that the tokenizer itself gives.
+give the text that the tokenizer itself gives. Only single bytes are left out, since tokenizers
+disagree on what broken characters look like.
 """
 
 import inspect
@@ -87,23 +88,25 @@ def groups_tokens(tokenizer: Tokenizer) -> bool:
 def check_pieces(vocabulary: Vocabulary, tokenizer: Tokenizer) -> None:
     """Refuse a vocabulary that does not write what the tokenizer writes."""
     rng = np.random.default_rng(0)
-    tokens = [id for id in range(len(vocabulary.pieces)) if id not in vocabulary.specials]
+    names = tokenizer.convert_ids_to_tokens(list(range(len(vocabulary.pieces))))
+    tokens = [
+        token
+        for token, piece in enumerate(vocabulary.pieces)
+        if token not in vocabulary.specials
+        and isinstance(piece, str)
+        and not _SPELLED_BYTE.fullmatch(names[token])
+    ]
     order = np.concatenate([rng.permutation(tokens) for _ in range(3)]) if tokens else np.array([])
     for start in range(0, len(order), 20):
         some = [int(token) for token in order[start : start + 20]]
         ours = vocabulary.joined(some)
         with quiet():
             theirs = reference_text(tokenizer, some)
-        if _comparable(ours) != _comparable(theirs):
+        if ours != theirs:
             raise UnsupportedCheckpoint(
                 f"tokens of {type(tokenizer).__name__} can't be written one by one: {some} is"
                 f" {theirs!r} to the tokenizer, and {ours!r} piece by piece"
             )
-
-
-def _comparable(text: str) -> str:
-    """Broken characters count as one: libraries disagree on how many to show."""
-    return re.sub("\ufffd+", "\ufffd", text)
 
 
 def _check_width(names: dict[int, str], specials: set[int], width: int) -> None:

@@ -15,12 +15,16 @@ product, the head, whose rounding nothing averages out.
 """
 
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+
+from streamscribe_export.errors import UnsupportedCheckpoint
 
 OnnxModel = Any
 
@@ -81,11 +85,52 @@ def quantize_int8(model: OnnxModel, weights: WeightRange) -> int:
     return len(products)
 
 
-def to_fp16(model: OnnxModel) -> OnnxModel:
-    """The same with weights and sums in half precision; input and output stay float32."""
-    from onnxruntime.transformers.float16 import convert_float_to_float16
+def write_fp16(file: Path, plain: Path) -> None:
+    """Write ``plain`` with half-precision weights and sums; input and output stay float32.
 
-    return convert_float_to_float16(model, keep_io_types=True)
+    ONNX Runtime 1.32 ends the whole process when it moves transpositions about in some of these
+    graphs. So each is first loaded by a process of its own, and where that ends, transpositions
+    stay in float.
+    """
+    import onnx
+    from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
+
+    for in_float in ([], ["Transpose"]):
+        blocked = [*DEFAULT_OP_BLOCK_LIST, *in_float]
+        graph = onnx.load(plain)
+        half = convert_float_to_float16(
+            graph, keep_io_types=True, op_block_list=blocked, node_block_list=_angles(graph.graph)
+        )
+        onnx.save(half, file)
+        if _loads(file):
+            return
+    raise UnsupportedCheckpoint(
+        "ONNX Runtime can't load this model in half precision; allowed: --quantize none or int8"
+    )
+
+
+def _angles(graph: OnnxModel) -> list[str]:
+    """Nodes that compute the angles of positions, which half precision has no digits for."""
+    source = {output: node for node in graph.node for output in node.output}
+    waiting = [node for node in graph.node if node.op_type in ("Sin", "Cos")]
+    found: dict[str, None] = {}
+    while waiting:
+        node = waiting.pop()
+        if node.op_type != "Shape" and node.name not in found:
+            found[node.name] = None
+            waiting += [source[name] for name in node.input if name in source]
+    return list(found)
+
+
+def _loads(file: Path) -> bool:
+    code = (
+        "import sys, onnxruntime as o;"
+        "o.InferenceSession(sys.argv[1], providers=['CPUExecutionProvider'])"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code, file], capture_output=True, check=False, timeout=600
+    )
+    return loaded.returncode == 0
 
 
 class _Editor:

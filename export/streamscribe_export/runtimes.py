@@ -9,10 +9,12 @@ import numpy as np
 
 from streamscribe.features import log_mel
 from streamscribe.model import Samples
-from streamscribe_export.checkpoint import TorchModel
+from streamscribe_export.checkpoint import Extractor, TorchModel, quiet
+from streamscribe_export.errors import UnsupportedCheckpoint
 from streamscribe_export.families import CheckpointFamily
-from streamscribe_export.front_end import FrontEndFacts
+from streamscribe_export.front_end import SAMPLE_RATE, FrontEndFacts
 from streamscribe_export.parity import Logits, Run
+from streamscribe_export.signals import babble
 
 _VARIANCE_FLOOR = 1e-7
 """What the extractors of waveforms add to the variance."""
@@ -39,6 +41,8 @@ def graph_run(file: Path, family: CheckpointFamily, front_end: FrontEndFacts, th
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
+    # Threads that spin after a call would slow the other runtime down, whose turn it is then.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
     def run(samples: Samples) -> Logits:
@@ -46,6 +50,28 @@ def graph_run(file: Path, family: CheckpointFamily, front_end: FrontEndFacts, th
         return np.asarray(logits)
 
     return run
+
+
+def check_features(extractor: Extractor | None, front_end: FrontEndFacts) -> None:
+    """Refuse a front-end that gives other features than the checkpoint's own extractor.
+
+    extractor: None where it can't be loaded; then there is nothing to compare with.
+    """
+    if extractor is None:
+        return
+    samples = babble(20_001)
+    with quiet():
+        given = extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="np")
+    theirs = np.asarray(given["input_features" if front_end.mel else "input_values"])
+    ours = _features(samples[np.newaxis], front_end)
+    # Theirs may be filled up at the end, which its mask says.
+    theirs = theirs[:, : ours.shape[1]]
+    if theirs.shape != ours.shape or not np.allclose(theirs, ours, rtol=1e-3, atol=1e-3):
+        difference = abs(theirs - ours).max() if theirs.shape == ours.shape else float("inf")
+        raise UnsupportedCheckpoint(
+            f"{type(extractor).__name__} of this checkpoint gives features {theirs.shape}, ours"
+            f" are {ours.shape} and differ by up to {difference:.2g}; allowed: 1e-3"
+        )
 
 
 def _features(samples: Samples, front_end: FrontEndFacts) -> Samples:
