@@ -1,10 +1,10 @@
 """From a PyTorch model to an ONNX graph.
 
 One way for all families: PyTorch's own exporter by tracing, around a wrapper that takes nothing but
-the window. Optimum's exporter was tried and left out: it knows neither the wav2vec2-bert nor the
-parakeet family, and what is special about our graphs (no attention mask, because windows are never
-padded) it has no setting for. PyTorch's newer exporter gives the same figures for every family
-tried, but takes ten times as long and needs two packages more.
+the window. There is no attention mask, because windows are never padded. Optimum's exporter was
+tried and left out: the version that fits our transformers can't even be imported without
+torchvision, it knows neither wav2vec2-bert nor parakeet, and one way is better than two. PyTorch's
+newer exporter gives the same figures for every family tried, but takes ten times as long.
 
 Tracing writes down one run, so whatever a model decides from its input's length would be frozen.
 That none of them does is not taken on trust: parity is checked at lengths that were not traced.
