@@ -14,10 +14,10 @@ import numpy as np
 from streamscribe.events import Event
 from streamscribe.events import Final as FinalEvent
 from streamscribe.model import AcousticModel, DecodeResult, DecodeStep, Samples, Step, StepResult
-from streamscribe.options import SessionOptions
+from streamscribe.options import SessionOptions, refuse_ctc_options
 from streamscribe.policy import Policy
 from streamscribe.recognizer import Recognizer, drive
-from streamscribe.seq2seq_policy import Seq2SeqPolicy, refuse_ctc_options
+from streamscribe.seq2seq_policy import Seq2SeqPolicy
 from streamscribe.session import Session
 from streamscribe.timeline import SAMPLE_RATE
 

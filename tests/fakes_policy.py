@@ -5,7 +5,8 @@ from streamscribe.events import Event, Final, Partial, Rule
 from streamscribe.guards import MEAN_LOG_PROB_MIN
 from streamscribe.model import DecodeResult
 from streamscribe.options import SessionOptions
-from streamscribe.seq2seq_policy import Look, Seq2SeqPolicy
+from streamscribe.seq2seq_look import Look
+from streamscribe.seq2seq_policy import Seq2SeqPolicy
 from streamscribe.stability import AGREEING_LOOKS, SURE_LOG_PROB
 from streamscribe.timeline import SAMPLE_RATE
 from streamscribe.words import Span

@@ -25,10 +25,10 @@ from streamscribe.model import (
 )
 from streamscribe.model_files import Role
 from streamscribe.onnx_graph import Graph, default_threads, input_names, open_graph
-from streamscribe.options import SessionOptions
+from streamscribe.options import SessionOptions, refuse_ctc_options
 from streamscribe.policy import Policy
 from streamscribe.seq2seq import GreedySearch, Logits
-from streamscribe.seq2seq_policy import Seq2SeqPolicy, refuse_ctc_options
+from streamscribe.seq2seq_policy import Seq2SeqPolicy
 from streamscribe.timeline import SAMPLE_RATE
 from streamscribe.tokens import ByteTokenTable
 

@@ -95,3 +95,17 @@ class SessionOptions:
                 got=self.soft_pause_ms,
                 allowed=f"at most endpoint_silence_ms ({self.endpoint_silence_ms})",
             )
+
+
+def refuse_ctc_options(options: SessionOptions, model: str) -> SessionOptions:
+    """``options``, if a seq2seq model can follow all of them; else ``OptionError``."""
+    if options.latency is not None:
+        allowed = f"nothing: {model} has no presets of latency; its hop_ms can be set"
+        raise OptionError(name="latency", got=options.latency.value, allowed=allowed)
+    if options.search is not None:
+        allowed = f"nothing: {model} decodes greedily"
+        raise OptionError(name="search", got=options.search.value, allowed=allowed)
+    if options.hotwords:
+        allowed = f"an empty list: {model} can't be biased"
+        raise OptionError(name="hotwords", got=list(options.hotwords), allowed=allowed)
+    return options

@@ -14,27 +14,29 @@ Where somebody talks on without a pause until the window is full, the audio is c
 point of the newest hop, and the hypothesis for what lies before is settled whole.
 """
 
-from dataclasses import dataclass, replace
-from enum import Enum, auto
+from dataclasses import replace
 from typing import Final
 
-import numpy as np
-
 from streamscribe import guards, policy
-from streamscribe.errors import OptionError
 from streamscribe.events import Event, Rule
 from streamscribe.events import Final as FinalEvent
 from streamscribe.model import (
     DecodeResult,
     DecodeStep,
     Samples,
-    StepKind,
     StepResult,
     TokenTable,
 )
 from streamscribe.options import Commit, SessionOptions
 from streamscribe.segment_text import SegmentText
-from streamscribe.stability import SURE_LOG_PROB
+from streamscribe.seq2seq_look import (
+    LEAD_LEN,
+    TENTATIVE,
+    Look,
+    Purpose,
+    is_worth_hearing_again,
+    plausibility,
+)
 from streamscribe.timeline import ms_to_len
 from streamscribe.transcript import Transcript
 from streamscribe.words import Span
@@ -53,53 +55,8 @@ LONGEST_HOPS: Final = 2
 """A longer window than the first costs more to look at, so it is looked at less often: in
 proportion, and at least once in so many hops."""
 
-LEAD_LEN: Final = ms_to_len(36)
-"""Silence put before audio that is heard again: one and a half of the default model's frames, so
-that the new frames lie between the old ones and no audio is lost or added."""
-
-SHORTEST_FRAMED_LEN: Final = ms_to_len(1_000)
-"""Less audio than this is heard once."""
-
 EARLY_HOPS: Final = 2
 """A segment's first hops are half as long, so that its first words show up sooner."""
-
-
-class Purpose(Enum):
-    """What a look at the audio is for."""
-
-    PARTIAL = auto()  # a hop has gone by
-    PAUSE = auto()  # a soft pause
-    AHEAD = auto()  # the silence is about to close the segment: the final, unless somebody talks
-    CUT = auto()  # the window is full: settle what lies before ``end_at``
-    FINAL = auto()  # the segment is closed
-
-
-_TENTATIVE: Final = frozenset({Purpose.PARTIAL, Purpose.PAUSE})
-"""Looks whose text may still change: they go on from what is settled. The others decide, and hear
-all of the segment that the window holds, so that context can mend what was settled in doubt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A step that the policy wants: the audio's bounds, and what is known of its text."""
-
-    purpose: Purpose
-    start_at: int
-    end_at: int
-    forced: tuple[int, ...]
-    draft: tuple[int, ...]
-    max_new_tokens: int
-    promised: tuple[int, ...] = ()
-    """Committed tokens that the result should begin with, though they are not forced."""
-    lead_len: int = 0
-    """Samples of silence to put before the audio."""
-    heard: tuple[DecodeResult, ...] = ()
-    """What the same audio gave before, framed differently."""
-
-    @property
-    def kind(self) -> StepKind:
-        """How the scheduler should treat it."""
-        return StepKind.FINAL if self.purpose is Purpose.FINAL else StepKind.PARTIAL
 
 
 class Seq2SeqPolicy:
@@ -195,16 +152,7 @@ class Seq2SeqPolicy:
     def step(self, look: policy.Look, samples: Samples, due_at: int) -> DecodeStep:
         """The step for ``look``, whose audio is ``samples``."""
         assert isinstance(look, Look)
-        if look.lead_len:
-            samples = np.concatenate((np.zeros(look.lead_len, dtype=np.float32), samples))
-        return DecodeStep(
-            samples=samples,
-            forced=look.forced,
-            draft=look.draft,
-            max_new_tokens=look.max_new_tokens,
-            kind=look.kind,
-            due_at=due_at,
-        )
+        return look.step(samples, due_at)
 
     def done(self, look: policy.Look, result: StepResult, voiced: list[Span]) -> list[Event]:
         """Take the result of ``look``; gives the partial that it makes, if anything is new."""
@@ -216,10 +164,10 @@ class Seq2SeqPolicy:
         if not kept:
             self._again = self._look(look.purpose, look.end_at, keep=True)
             return []
-        if not look.heard and _is_worth_hearing_again(look, result):
+        if not look.heard and is_worth_hearing_again(look, result):
             self._again = replace(look, lead_len=LEAD_LEN, draft=result.tokens, heard=heard)
             return []
-        result = max(kept, key=_plausibility)
+        result = max(kept, key=plausibility)
         settled = transcript.tokens[transcript.segment_index : transcript.fixed]
         tokens, log_probs = result.tokens[promised_len:], result.log_probs[promised_len:]
         kept_len = max(0, guards.loop_start((*settled, *tokens)) - len(settled))
@@ -270,7 +218,7 @@ class Seq2SeqPolicy:
         begins with it. With ``keep``, it is forced.
         """
         transcript = self._transcript
-        tentative = purpose in _TENTATIVE
+        tentative = purpose in TENTATIVE
         limit_len = min(PARTIAL_WINDOW_LEN, self._window_len) if tentative else self._window_len
         mark = transcript.window_mark(end_at, limit_len)
         transcript.settle(max(transcript.fixed, mark.index))
@@ -290,32 +238,3 @@ class Seq2SeqPolicy:
             max_new_tokens=max(guards.SHORTEST_CAP, cap - (forced_until - mark.index)),
             promised=promised,
         )
-
-
-def refuse_ctc_options(options: SessionOptions, model: str) -> SessionOptions:
-    """``options``, if a seq2seq model can follow all of them; else ``OptionError``."""
-    if options.latency is not None:
-        allowed = f"nothing: {model} has no presets of latency; its hop_ms can be set"
-        raise OptionError(name="latency", got=options.latency.value, allowed=allowed)
-    if options.search is not None:
-        allowed = f"nothing: {model} decodes greedily"
-        raise OptionError(name="search", got=options.search.value, allowed=allowed)
-    if options.hotwords:
-        allowed = f"an empty list: {model} can't be biased"
-        raise OptionError(name="hotwords", got=list(options.hotwords), allowed=allowed)
-    return options
-
-
-def _is_worth_hearing_again(look: Look, result: DecodeResult) -> bool:
-    """Whether another framing of the audio may give a better text that will be final."""
-    return (
-        look.purpose not in _TENTATIVE
-        and bool(result.tokens)
-        and result.mean_log_prob < SURE_LOG_PROB
-        and look.end_at - look.start_at >= SHORTEST_FRAMED_LEN
-    )
-
-
-def _plausibility(result: DecodeResult) -> tuple[bool, bool, float]:
-    """Sorts the results of one look: the best is the last."""
-    return result.ended, bool(result.tokens), result.mean_log_prob

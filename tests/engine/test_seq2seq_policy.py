@@ -7,12 +7,12 @@ from fakes_policy import SECOND, Driven, opened, text_of
 from streamscribe.events import Rule
 from streamscribe.model import StepKind
 from streamscribe.options import Commit
+from streamscribe.seq2seq_look import Purpose
 from streamscribe.seq2seq_policy import (
     CONTEXT_GAP_LEN,
     LONGEST_HOPS,
     PARTIAL_WINDOW_LEN,
     STEADY_LEN,
-    Purpose,
 )
 
 # --- when to look

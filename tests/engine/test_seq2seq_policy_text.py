@@ -6,7 +6,7 @@ from fakes_policy import SECOND, SURE, UNLIKELY, UNSURE, Driven, look_at_end, op
 from streamscribe.events import Partial, Rule
 from streamscribe.guards import LOOP_TOKENS_MIN
 from streamscribe.options import Commit
-from streamscribe.seq2seq_policy import (
+from streamscribe.seq2seq_look import (
     LEAD_LEN,
     SHORTEST_FRAMED_LEN,
     Purpose,

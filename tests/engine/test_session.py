@@ -34,7 +34,8 @@ from streamscribe.events import (
 from streamscribe.model import DecodeResult, DecodeStep, StepKind
 from streamscribe.options import Commit, SessionOptions
 from streamscribe.recognizer import Recognizer, drive
-from streamscribe.seq2seq_policy import LEAD_LEN, Seq2SeqPolicy
+from streamscribe.seq2seq_look import LEAD_LEN
+from streamscribe.seq2seq_policy import Seq2SeqPolicy
 from streamscribe.session import Session
 from streamscribe.stability import SURE_LOG_PROB
 from streamscribe.timeline import DEFAULT_CAPACITY_LEN, SAMPLE_RATE, ms_to_len
