@@ -19,6 +19,7 @@ BENCHES: Final = (
     "noise",
     "ctc_curve",
     "ctc_cost",
+    "digits",
 )
 """Every benchmark, in the order in which ``all`` runs them."""
 

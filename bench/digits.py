@@ -1,0 +1,165 @@
+"""Checkpoints of known families end to end: trained on digits, exported, streamed, counted.
+
+Small models learn spoken digits from scratch and are saved as users have theirs; their bundles
+come from ``streamscribe export``. A speaker that none of them heard is then decoded whole by the
+original library, whole by the bundle, and streamed with every preset of latency.
+
+The one kind of encoder takes the mean and variance of its first convolution over everything that
+it hears at once (group norm), the other of every frame by itself (layer norm).
+"""
+
+import importlib.util
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Final
+
+import click
+import numpy as np
+
+from bench.bootstrap import paired_difference
+from bench.command import Request, bench_command
+from bench.decoding import decode_whole_ctc, final_text
+from bench.digits_audio import Digits, Manner, Recording, digit_errors
+from bench.digits_training import KINDS, LENGTHS_S, recipe, texts_of, train
+from bench.outcome import Figures, Grid, Outcome
+from bench.progress import with_progress
+from bench.scoring import Errors, wer_percent
+from streamscribe.options import Latency
+from streamscribe.recognizer import Recognizer, load_recognizer, transcribe
+
+RECORDINGS: Final = 150
+STEPS: Final = 1_500
+LISTENING: Final = Manner((0.05, 0.6), (-6, 6), (15, 40))
+SEED: Final = 1
+THREADS: Final = 1
+NEEDED: Final = ("torch", "transformers", "onnx")
+
+Ways = dict[str, list[Errors]]
+"""Errors of every recording, by the way in which it was decoded."""
+
+
+@bench_command("digits")
+@click.option("--steps", type=click.IntRange(20), default=STEPS, show_default=True)
+@click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder that keeps the checkpoints; those of the same recipe are not trained again"
+    " [default: a temporary one].",
+)
+def main(request: Request, steps: int, cache: Path | None) -> Outcome:
+    """WER of small trained checkpoints: original, exported, and streamed at every latency."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        click.echo(f"digits: skipped, {' and '.join(missing)} not installed: make export")
+        click.get_current_context().exit()
+    recordings = _recordings(request)
+    with nullcontext(cache) if cache else tempfile.TemporaryDirectory() as folder:
+        models = {
+            kind: _measure(kind, request, steps, Path(folder) / kind, recordings) for kind in KINDS
+        }
+    figures: Figures = {
+        "recordings": len(recordings),
+        "audio_s": sum(len(recording.samples) for recording in recordings) / 16_000,
+        "words": sum(len(recording.text.split()) for recording in recordings),
+        "manner": asdict(LISTENING),
+        "threads": THREADS,
+        "models": models,
+    }
+    return Outcome(figures, (_grid(models),))
+
+
+def _recordings(request: Request) -> list[Recording]:
+    """Recordings of the speaker held out, from the shortest to the longest."""
+    digits, rng = Digits.load(request.speech, held_out=True), np.random.default_rng(SEED)
+    lengths_s = np.linspace(*LENGTHS_S, request.limit or RECORDINGS)
+    return [digits.join(rng, float(seconds), LISTENING) for seconds in lengths_s]
+
+
+def _measure(
+    kind: str, request: Request, steps: int, folder: Path, recordings: Sequence[Recording]
+) -> Figures:
+    checkpoint, bundle = folder / "checkpoint", folder / "bundle"
+    training = _trained(kind, request, steps, checkpoint)
+    exported = _export(checkpoint, bundle)
+    recognizer = load_recognizer(str(bundle), threads=THREADS)
+    samples = [recording.samples for recording in recordings]
+    ways: Ways = {
+        "original": _errors(recordings, texts_of(checkpoint, samples)),
+        "whole": _errors(recordings, [decode_whole_ctc(recognizer, one) for one in samples]),
+    }
+    for latency in Latency:
+        shown = with_progress(samples, f"{kind}, {latency}")
+        texts = [_stream(recognizer, one, latency) for one in shown]
+        ways[latency.value] = _errors(recordings, texts)
+    return {
+        "training": training,
+        "export": exported,
+        **{name: _figures(errors, ways["original"]) for name, errors in ways.items()},
+    }
+
+
+def _trained(kind: str, request: Request, steps: int, folder: Path) -> Figures:
+    """Facts about the training, which is done unless ``folder`` has its outcome already."""
+    note = folder / "training.json"
+    wanted = recipe(kind, steps)
+    if note.exists():
+        facts: Figures = json.loads(note.read_text(encoding="utf-8"))
+        if facts["recipe"] == wanted:
+            return facts
+    folder.mkdir(parents=True, exist_ok=True)
+    note.unlink(missing_ok=True)
+    done = train(kind, Digits.load(request.speech, held_out=False), steps, folder)
+    facts = {**asdict(done), "recipe": wanted}
+    note.write_text(json.dumps(facts), encoding="utf-8")
+    return facts
+
+
+def _export(checkpoint: Path, bundle: Path) -> Figures:
+    from streamscribe_export.exporting import Request as ExportRequest
+    from streamscribe_export.exporting import export_checkpoint
+
+    request = ExportRequest(str(checkpoint), bundle, force=True, languages=("en",))
+    report = export_checkpoint(request, lambda _: nullcontext())
+    return {"parity": report.parity.as_json(), "encoder_bytes": report.encoder_bytes}
+
+
+def _stream(recognizer: Recognizer, samples: np.ndarray, latency: Latency) -> str:
+    options = replace(recognizer.options, latency=latency)
+    return final_text(transcribe(recognizer, samples, options))
+
+
+def _errors(recordings: Sequence[Recording], texts: Sequence[str]) -> list[Errors]:
+    return [digit_errors(one.text, text) for one, text in zip(recordings, texts, strict=True)]
+
+
+def _figures(errors: Sequence[Errors], baseline: Sequence[Errors]) -> Figures:
+    return {
+        "wer_percent": wer_percent(errors),
+        "above_original": asdict(paired_difference(errors, baseline)),
+        "substitutions": sum(one.substitutions for one in errors),
+        "deletions": sum(one.deletions for one in errors),
+        "insertions": sum(one.insertions for one in errors),
+    }
+
+
+def _grid(models: Mapping[str, Figures]) -> Grid:
+    rows: list[tuple[str, ...]] = []
+    for kind, model in models.items():
+        for way in ("original", "whole", *Latency):
+            figures = model[way]
+            assert isinstance(figures, dict)
+            above = figures["above_original"]
+            rows.append((
+                kind, str(way), f"{figures['wer_percent']:.2f} %", f"{above['points']:+.2f}",
+                f"{above['low']:+.2f} .. {above['high']:+.2f}",
+            ))  # fmt: skip
+    columns = ("model", "decoded", "WER", "above original", "95 % interval")
+    return Grid("Digits of a speaker held out", columns, rows)
+
+
+if __name__ == "__main__":
+    main()
