@@ -1,0 +1,183 @@
+"""The order of ``streamscribe finetune``: everything is gathered, learned, measured and written."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import click
+import torch
+
+from streamscribe_export.ctc_head.batches import Item
+from streamscribe_export.ctc_head.display import Display
+from streamscribe_export.ctc_head.network import Head, Shape
+from streamscribe_export.ctc_head.recipe import (
+    STREAMED_VALIDATION,
+    VALIDATION,
+    VALIDATION_SPEAKERS,
+    Place,
+    Plan,
+    Share,
+    encode_all,
+    gather,
+)
+from streamscribe_export.ctc_head.scoring import error_rates
+from streamscribe_export.ctc_head.shipping import rounded, write_bundle
+from streamscribe_export.ctc_head.store import Store
+from streamscribe_export.ctc_head.training import Lesson, Progress, Schedule, train
+from streamscribe_export.ctc_head.vocabulary import Vocabulary, characters, learn_pieces
+
+PIECES: Final = 320
+
+LIBRISPEECH: Final = "librispeech_train_clean_251spk"
+SPOKEN: Final = Share(passes=1, windowed=0.25, clean=False)
+
+SHARES: Final = {
+    LIBRISPEECH: Share(passes=4, windowed=0.35),
+    "speechocean762": Share(passes=1, weight=0.4, windowed=0),
+    "dctts_rerecorded_lj": Share(passes=1, weight=1.5, windowed=0),
+    "asterisk_en": Share(passes=1, windowed=0),
+    **{f"synthetic_{voice}": SPOKEN for voice in ("hibari", "slt", "rms", "awb")},
+}
+"""Of the shipped head: what is most like the speech that it is measured on is heard most."""
+
+LEFT_OUT: Final = ("picovoice_barista", "picovoice_wakewords")
+"""One speaker and a few hundred words: an hour of it teaches less than a minute of the others."""
+
+LETTERS: Final = Schedule(seed=1, most_frames=8000, rising=0.15, loss_weights=(0, 1, 0.3))
+"""The first phase: recordings alone, until the head can spell letter by letter."""
+
+EVERYTHING: Final = Schedule(seed=2)
+"""The second: pieces of words, and synthetic speech for its vocabulary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What ``streamscribe finetune`` was asked for."""
+
+    corpus: Path
+    texts: Sequence[Path]
+    noise: Path | None
+    synthetic_hours: float
+    epochs: int | None
+    """Of the second phase; ``None``: as the shipped head."""
+    output: Path
+    threads: int
+    encoder: Path
+    encoder_bundle: Path
+
+
+def make(order: Order, display: Display | None = None) -> None:
+    """Make the head and write its bundle; see ``recipe`` for the stages.
+
+    Raises ``click.ClickException`` for what is missing.
+    """
+    display = display or Display()
+    torch.set_num_threads(order.threads)
+    torch.manual_seed(0)
+    plan = Plan(shares=SHARES, left_out=LEFT_OUT, synthetic_hours=order.synthetic_hours)
+    place = Place(
+        corpus=order.corpus,
+        texts=order.texts,
+        noise=order.noise,
+        encoder=order.encoder,
+        work=order.output / "work",
+        workers=order.threads,
+    )
+    training, validation = gather(place, plan, display)
+    items = _items(encode_all(place, plan, training, validation, display))
+    judges = _judges(place, VALIDATION)
+    vocabulary = learn_pieces(list(dict.fromkeys(u.text for _, u in items)), PIECES)
+    head = _learn(order, Learning(vocabulary, items, judges, plan), display)
+    streamed = _judges(place, STREAMED_VALIDATION)
+    rows = [
+        (name, *(f"{rate:.1f}" for rate in error_rates(head, vocabulary, judged)))
+        for name, judged in (("whole", judges), ("streamed, 8000|500|500 ms", streamed))
+    ]
+    measured = {"validation": {name: {"cer": cer, "wer": wer} for name, cer, wer in rows}}
+    write_bundle(
+        order.output, head, vocabulary, encoder_bundle=order.encoder_bundle, measured=measured
+    )
+    display.table(
+        f"Errors on {len(judges)} held-out recordings, in percent",
+        ("validation", "characters", "words"),
+        rows,
+    )
+    display.say(f"The bundle is in {order.output}")
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """What both phases share."""
+
+    vocabulary: Vocabulary
+    items: Sequence[Item]
+    judges: Sequence[Item]
+    """Utterances of speakers that are never learned from; they choose the epoch."""
+    plan: Plan
+
+
+def _learn(order: Order, learning: Learning, display: Display) -> Head:
+    own, letters, judges = learning.vocabulary, characters(), learning.judges
+    head = Head(len(own.pieces), len(letters.pieces), Shape())
+    recordings = [item for item in learning.items if not _synthetic(item)]
+    phases = {
+        "letters": (
+            LETTERS,
+            Lesson(own, recordings, lambda judged: error_rates(judged.letters, letters, judges)),
+        ),
+        "everything": (
+            replace(EVERYTHING, epochs=order.epochs or EVERYTHING.epochs),
+            Lesson(own, learning.items, lambda judged: error_rates(judged, own, judges)),
+        ),
+    }
+    weights = {source: share.weight for source, share in learning.plan.shares.items()}
+    for name, (schedule, lesson) in phases.items():
+        checkpoint = order.output / "work" / f"{name}.pt"
+        with display.counting(f"learning: {name}", 1) as learned:
+            watcher = Shown(display, learned, schedule.epochs)
+            head = train(head, lesson, replace(schedule, weights=weights), checkpoint, watcher)
+    return rounded(head.eval())
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Shows how a phase goes; see ``Watcher``."""
+
+    display: Display
+    learned: Callable[[float], None]
+    epochs: int
+
+    def step_done(self, step: int, steps: int, loss: float) -> None:
+        """Move the bar."""
+        self.learned(1 / max(step, steps))
+
+    def epoch_done(self, reached: Progress) -> None:
+        """Say what was reached."""
+        self.display.say(_line(reached, self.epochs))
+
+
+def _line(reached: Progress, epochs: int) -> str:
+    return (
+        f"epoch {reached.epoch} of {epochs}: loss {reached.loss:.3f}, validation"
+        f" {reached.character_errors:.1f} % of characters, {reached.word_errors:.1f} % of words"
+    )
+
+
+def _items(stores: Sequence[Store]) -> list[Item]:
+    return [(store, utterance) for store in stores for utterance in store.utterances]
+
+
+def _judges(place: Place, name: str) -> list[Item]:
+    """Held-out utterances of the source that matters most, or of all if the corpus lacks it."""
+    items = _items([Store(place.store(name))])
+    if not items:
+        raise click.ClickException(
+            "nothing is left to validate with: the corpus needs a set with at least"
+            f" {4 * VALIDATION_SPEAKERS} speakers (`speaker` in its manifest)"
+        )
+    return [item for item in items if item[1].source == LIBRISPEECH] or items
+
+
+def _synthetic(item: Item) -> bool:
+    return item[1].source.startswith("synthetic_")

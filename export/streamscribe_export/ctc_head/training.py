@@ -1,0 +1,162 @@
+"""Learning: CTC loss, decoupled weight decay, one cycle of the learning rate, averaged weights."""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from streamscribe_export.ctc_head.batches import Batch, Item, Masking, Targets, batches, weighted
+from streamscribe_export.ctc_head.network import BLANK, Head
+from streamscribe_export.ctc_head.vocabulary import Vocabulary
+
+GRADIENT_NORM_MAX: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long and how fast is learned."""
+
+    epochs: int = 4
+    most_frames: int = 4500
+    """Of one batch, padding included: nearly 2 minutes of audio."""
+    top_rate: float = 2e-3
+    rising: float = 0.05
+    """Part of all steps in which the learning rate rises to the top; it falls in the others."""
+    weight_decay: float = 0.02
+    average: float = 0.998
+    """How much of the averaged weights each step keeps."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """How often an epoch has each encoding of a source; 1 where not stated."""
+    loss_weights: tuple[float, float, float] = (0.6, 0.3, 0.3)
+    """Of the head's own tokens, of characters beside them, and of characters halfway."""
+    masking: Masking = Masking()
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What one epoch reached."""
+
+    epoch: int
+    loss: float
+    """Mean over batches, per token."""
+    character_errors: float
+    """Percent of the validation set, with the averaged weights."""
+    word_errors: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What is learned, and who judges it."""
+
+    vocabulary: Vocabulary
+    items: Sequence[Item]
+    judge: Callable[[Head], tuple[float, float]]
+    """Character and word errors of a head in validation, in percent."""
+
+
+class Watcher(Protocol):
+    """Is told how the training goes."""
+
+    def step_done(self, step: int, steps: int, loss: float) -> None:
+        """A step out of about ``steps``; ``loss`` is per token."""
+        ...
+
+    def epoch_done(self, reached: Progress) -> None:
+        """Everything was learned from once more."""
+        ...
+
+
+def train(
+    head: Head, lesson: Lesson, schedule: Schedule, checkpoint: Path, watcher: Watcher
+) -> Head:
+    """The averaged head of the epoch with the fewest word errors in validation.
+
+    It is in ``checkpoint``, too, from the first epoch on.
+    """
+    rng = np.random.default_rng(schedule.seed)
+    trainer = _Trainer(head, schedule)
+    best = float("inf")
+    for epoch in range(schedule.epochs):
+        chosen = weighted(lesson.items, schedule.weights, rng)
+        frames = sum(utterance.frames for _, utterance in chosen)
+        losses, seen = [], 0
+        head.train()
+        for batch in batches(chosen, lesson.vocabulary, schedule.most_frames, rng):
+            done = (epoch + seen / frames) / schedule.epochs
+            losses.append(trainer.step(batch, schedule.masking.apply(batch, rng), done))
+            seen += int(batch.frames.sum())
+            done = (epoch + seen / frames) / schedule.epochs
+            watcher.step_done(trainer.steps, round(trainer.steps / done), losses[-1])
+        characters, words = lesson.judge(trainer.averaged)
+        if words < best:
+            best = words
+            torch.save(trainer.averaged.state_dict(), checkpoint)
+        watcher.epoch_done(Progress(epoch + 1, float(np.mean(losses)), characters, words))
+    trainer.averaged.load_state_dict(torch.load(checkpoint))
+    return trainer.averaged
+
+
+class _Trainer:
+    """A head, its optimizer, and the mean of its latest weights."""
+
+    def __init__(self, head: Head, schedule: Schedule) -> None:
+        self.averaged = copy.deepcopy(head).eval()
+        self.steps = 0
+        self._head = head
+        self._schedule = schedule
+        self._optimizer = torch.optim.AdamW(
+            head.parameters(),
+            schedule.top_rate,
+            weight_decay=schedule.weight_decay,
+            betas=(0.9, 0.98),
+        )
+
+    def step(self, batch: Batch, hidden: Tensor, done: float) -> float:
+        """Learn from one batch, after ``done`` of all training; the first loss that counts."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._schedule.top_rate * _cycle(done, self._schedule.rising)
+        with torch.autocast("cpu", torch.bfloat16):
+            outputs = self._head.learning(hidden)
+        own, letters = batch.targets
+        total, said = torch.zeros(()), 0.0
+        for weight, logits, targets in zip(
+            self._schedule.loss_weights, outputs, (own, letters, letters), strict=True
+        ):
+            if weight:
+                loss = _ctc(logits, batch.frames, targets)
+                said = said or float(loss.detach())
+                total = total + weight * loss
+        self._optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(self._head.parameters(), GRADIENT_NORM_MAX)
+        self._optimizer.step()
+        self.steps += 1
+        self._average(min(self._schedule.average, self.steps / (self.steps + 10)))
+        return said
+
+    @torch.no_grad()
+    def _average(self, kept: float) -> None:
+        pairs = zip(self.averaged.parameters(), self._head.parameters(), strict=True)
+        for mean, now in pairs:
+            mean.lerp_(now, 1 - kept)
+
+
+def _ctc(logits: Tensor, frames: Tensor, targets: Targets) -> Tensor:
+    log_probs = logits.float().log_softmax(dim=-1).transpose(0, 1)
+    total = nn.functional.ctc_loss(
+        log_probs, targets.ids, frames, targets.lens, BLANK, reduction="sum", zero_infinity=True
+    )
+    return total / targets.lens.sum()
+
+
+def _cycle(part: float, rising: float) -> float:
+    """The learning rate after ``part`` of all training, as a part of the top."""
+    if part < rising:
+        return 0.04 + 0.96 * part / rising
+    return 0.002 + 0.998 * 0.5 * float(1 + np.cos(np.pi * (part - rising) / (1 - rising)))
