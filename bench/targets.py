@@ -19,6 +19,7 @@ BENCHES: Final = (
     "noise",
     "ctc_curve",
     "ctc_cost",
+    "export_speed",
     "digits",
 )
 """Every benchmark, in the order in which ``all`` runs them."""
@@ -95,6 +96,23 @@ def _churn(folder: str, shown: str) -> tuple[Target, ...]:
     )  # fmt: skip
 
 
+def _export(model: str, times_torch: float) -> tuple[Target, ...]:
+    return (
+        Target("export_speed", (model, "export_s"), f"export of {model}", "s", 180),
+        Target(
+            "export_speed", (model, "peak_memory_mb"), f"peak memory of exporting {model}", "MB",
+            6_000,
+        ),
+        *(
+            Target(
+                "export_speed", (model, "speed", f"window_{window}", "times_torch", "bundle"),
+                f"{model} against torch, windows of {window}", "x", times_torch, at_least=True,
+            )
+            for window in ("5s", "10s")
+        ),
+    )  # fmt: skip
+
+
 TARGETS: Final = (
     *_accuracy("dev", "file by file", 1.0),
     *_accuracy("joined", "one session", 1.5),
@@ -126,6 +144,30 @@ TARGETS: Final = (
     Target("install", ("forbidden_packages",), "torch or transformers installed", "packages", 0),
     Target("draft_agreement", ("words_differ_percent",), "draft changes the words", "% of texts"),
     Target("sensitivity", ("spread_points",), "offline WER, spread by framing", "points"),
+    Target("ctc_curve", ("offline", "wer_percent"), "CTC model, offline WER", "%"),
+    Target(
+        "ctc_curve", ("presets", "medium", "wer_percent"), "CTC model, streamed at medium, WER",
+        "%", 25.0,
+    ),
+    Target(
+        "ctc_curve", ("presets", "medium", "above_offline", "points"),
+        "CTC model, streamed at medium above offline", "points", 0.5,
+    ),
+    Target(
+        "ctc_cost", ("windowed", "rtf"), "CTC model, real-time factor at medium, 10 min", "s / s"
+    ),
+    Target(
+        "ctc_cost", ("windowed", "second_half_to_first"), "its second half to its first", "x", 1.1
+    ),
+    Target(
+        "ctc_cost", ("times_whole_segment",), "window against the whole segment every hop", "x"
+    ),
+    *_export("wav2vec2_base", 1.3),
+    *_export("wav2vec2_base_int8", 2.0),
+    Target(
+        "export_speed", ("sew_gain", "bundle"), "SEW against wav2vec2 of its size, ONNX", "x",
+        1.9, at_least=True,
+    ),
     Target("noise", ("webrtc", "final_words_per_hour"), "words from noise, WebRTC", "words / h"),
     Target("noise", ("silero", "final_words_per_hour"), "words from noise, Silero", "words / h"),
 )  # fmt: skip

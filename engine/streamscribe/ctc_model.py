@@ -32,6 +32,9 @@ from streamscribe.tokens import PieceTable
 _VARIANCE_FLOOR = 1e-7
 """What the encoders' own feature extractor adds to the variance."""
 
+_FEWEST_FRAMES = 2
+"""Fewer make a window too short for encoders that squeeze frames in pairs."""
+
 
 class CtcModel:
     """A CTC bundle, ready to run; see ``AcousticModel``.
@@ -115,7 +118,7 @@ class CtcModel:
 
     def frames(self, samples: Samples) -> LogProbs:
         """Log-probabilities, (batch, frames, vocabulary), of windows, (batch, samples)."""
-        if not self.front_end.frames(samples.shape[1]):
+        if self.front_end.frames(samples.shape[1]) < _FEWEST_FRAMES:
             return np.zeros((len(samples), 0, len(self._tokens)), dtype=np.float32)
         inputs = {self._input: np.stack([_features(window, self.front_end) for window in samples])}
         if self._masked:
