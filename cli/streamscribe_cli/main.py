@@ -16,6 +16,8 @@ GROUP = "streamscribe.commands"
 HELP = {
     "check": "Say what is installed, what is missing, how fast this is.",
     "demo": "Watch captions grow, live, from the sample that is included.",
+    "export": "Turn a Hugging Face checkpoint into a bundle to serve.",
+    "finetune": "Train a small head on the default model's encoder.",
     "listen": "Caption what the microphone hears.",
     "models": "List, fetch and find models.",
     "serve": "Serve live transcription over WebSockets.",
