@@ -32,7 +32,7 @@ from streamscribe.options import Latency
 from streamscribe.recognizer import Recognizer, load_recognizer, transcribe
 
 RECORDINGS: Final = 150
-STEPS: Final = 1_500
+STEPS: Final = 4_000
 LISTENING: Final = Manner((0.05, 0.6), (-6, 6), (15, 40))
 SEED: Final = 1
 THREADS: Final = 1

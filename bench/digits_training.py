@@ -48,7 +48,7 @@ KINDS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
 Labels = npt.NDArray[np.int64]
 
 THREADS: Final = 1
-BATCH_S: Final = 12.0
+BATCH_S: Final = 5.0
 LENGTHS_S: Final = (0.5, 12.0)
 LEARNING_RATE: Final = 1e-3
 WARM_UP: Final = 0.1
@@ -136,7 +136,7 @@ def _batch(rng: np.random.Generator, digits: Digits, done: float) -> tuple[Sampl
     shortest, longest = LENGTHS_S
     longest = shortest + (longest - shortest) * min(1.0, 0.15 + done)
     seconds = shortest + (longest - shortest) * float(rng.uniform()) ** 2
-    count = max(2, round(BATCH_S / seconds))
+    count = max(1, round(BATCH_S / seconds))
     joined = [digits.join(rng, seconds, TRAINING) for _ in range(min(count, 16))]
     samples = np.stack([_normal(recording.samples) for recording in joined])
     texts = [
