@@ -64,7 +64,10 @@ def test_an_unknown_command_suggests_the_one_that_was_meant() -> None:
 
 def test_an_unknown_command_like_no_other_gets_the_list() -> None:
     result = CliRunner().invoke(cli, ["xyzzy"])
-    assert "There are: check, demo, export, finetune, listen, models, serve, transcribe." in result.stderr
+    assert (
+        "There are: check, demo, export, finetune, listen, models, serve, transcribe."
+        in result.stderr
+    )
 
 
 def test_the_commands_of_other_packages_are_listed_with_their_own_help(
