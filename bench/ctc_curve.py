@@ -9,7 +9,7 @@ what computing takes comes on top, and is told as the real-time factor.
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import product, takewhile
+from itertools import takewhile
 from types import MappingProxyType
 from typing import Final
 
@@ -37,7 +37,9 @@ HOPS_AND_RIGHTS_MS: Final = (
     (240, 0), (240, 120), (240, 240), (360, 360), (480, 240), (480, 480), (480, 720), (960, 960),
     (960, 1_440),
 )  # fmt: skip
-LEFTS_MS: Final = (2_000, 4_000, 8_000)
+USUAL_LEFT_MS: Final = 8_000
+OTHER_LEFTS_MS: Final = (1_000, 2_000, 4_000)
+"""Tried with the hop and right context of the preset medium."""
 PLOT: Final = RESULTS / "ctc_curve.svg"
 
 
@@ -98,10 +100,9 @@ def main(request: Request, model: str) -> Outcome:
 
 def _chunks(presets: Mapping[Latency, Chunk]) -> list[Chunk]:
     """The presets' chunks and the others to try, each once."""
-    tried = [
-        Chunk(hop_ms, right_ms, left_ms)
-        for (hop_ms, right_ms), left_ms in product(HOPS_AND_RIGHTS_MS, LEFTS_MS)
-    ]
+    medium = presets[Latency.MEDIUM]
+    tried = [Chunk(hop_ms, right_ms, USUAL_LEFT_MS) for hop_ms, right_ms in HOPS_AND_RIGHTS_MS]
+    tried += [replace(medium, left_ms=left_ms) for left_ms in OTHER_LEFTS_MS]
     return list(dict.fromkeys([*presets.values(), *tried]))
 
 
