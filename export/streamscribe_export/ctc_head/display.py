@@ -24,7 +24,8 @@ class Display:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=self._console, transient=True) as bars:
+        hidden = not self._console.is_terminal
+        with Progress(*columns, console=self._console, transient=True, disable=hidden) as bars:
             bar = bars.add_task(title, total=total)
             yield lambda amount: bars.advance(bar, amount)
         self._console.print(f"[green]done[/green] {title}")

@@ -47,7 +47,7 @@ LEFT_OUT: Final = ("picovoice_barista", "picovoice_wakewords")
 LETTERS: Final = Schedule(seed=1, most_frames=8000, rising=0.15, loss_weights=(0, 1, 0.3))
 """The first phase: recordings alone, until the head can spell letter by letter."""
 
-EVERYTHING: Final = Schedule(seed=2)
+EVERYTHING: Final = Schedule(seed=2, epochs=6)
 """The second: pieces of words, and synthetic speech for its vocabulary."""
 
 

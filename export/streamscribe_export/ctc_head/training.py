@@ -75,13 +75,13 @@ class Watcher(Protocol):
 def train(
     head: Head, lesson: Lesson, schedule: Schedule, checkpoint: Path, watcher: Watcher
 ) -> Head:
-    """The averaged head of the epoch with the fewest word errors in validation.
+    """The averaged head of the epoch that validates best; of equals, the latest.
 
     It is in ``checkpoint``, too, from the first epoch on.
     """
     rng = np.random.default_rng(schedule.seed)
     trainer = _Trainer(head, schedule)
-    best = float("inf")
+    best = (float("inf"), float("inf"))
     for epoch in range(schedule.epochs):
         chosen = weighted(lesson.items, schedule.weights, rng)
         frames = sum(utterance.frames for _, utterance in chosen)
@@ -94,8 +94,8 @@ def train(
             done = (epoch + seen / frames) / schedule.epochs
             watcher.step_done(trainer.steps, round(trainer.steps / done), losses[-1])
         characters, words = lesson.judge(trainer.averaged)
-        if words < best:
-            best = words
+        if (words, characters) <= best:
+            best = words, characters
             torch.save(trainer.averaged.state_dict(), checkpoint)
         watcher.epoch_done(Progress(epoch + 1, float(np.mean(losses)), characters, words))
     trainer.averaged.load_state_dict(torch.load(checkpoint))
