@@ -116,7 +116,9 @@ class CtcPolicy:
 
     def oldest_needed_at(self, at: int, voiced_until_at: int) -> int:
         """Audio before this position will not be looked at while a segment is open."""
-        return self._grid.heard_from_at(self._leftmost())
+        # Not by this segment's frames alone: those of one that goes on after it lie elsewhere.
+        left_at = self._grid.heard_from_at(self._committed - self._chunk.left)
+        return max(self._context_at, left_at)
 
     def context_needed_at(self, silent_until_at: int) -> int:
         """The same while none is open, and none can begin before ``silent_until_at``."""

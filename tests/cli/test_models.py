@@ -36,7 +36,8 @@ def test_list_shows_each_model_with_its_size_and_licence_and_the_default(tmp_pat
     assert lines[0].split() == ["NAME", "SIZE", "LANGUAGES", "LICENCE", "WHERE"]
     assert lines[1].split()[:6] == ["moonshine-tiny-en", "*", "44", "MB", "en", "MIT"]
     assert lines[2].split()[:5] == ["moonshine-base-en", "64", "MB", "en", "MIT"]
-    assert lines[3] == "* is the default"
+    assert lines[3].split()[:5] == ["moonshine-tiny-en-ctc", "17", "MB", "en", "CC"]
+    assert lines[4] == "* is the default"
 
 
 @pytest.mark.usefixtures("no_packages")

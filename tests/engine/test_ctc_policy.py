@@ -128,6 +128,20 @@ def test_a_flush_does_not_wait_for_the_right_context() -> None:
     assert model.steps[-1].kind is StepKind.FINAL
 
 
+@pytest.mark.parametrize("lead_s", [0.31, 0.4, 0.52, 0.6])
+def test_segments_that_were_flushed_one_after_the_other_all_have_their_context(
+    lead_s: float,
+) -> None:
+    session, recognizer = opened(ScriptedCtcModel(Chunk(400, 300, left_ms=30_000)))
+    events = feed(session, recognizer, silence(lead_s))
+    for first in (1, 5, 9, 13):
+        events += feed(session, recognizer, talk(first, first + 3))
+        session.flush(str(first))
+    session.receive_eof()
+    events += list(drive(session, recognizer))
+    assert spoken(events) == words_from(1, 16)
+
+
 def test_audio_too_short_for_a_frame_gives_an_empty_final() -> None:
     session, recognizer = opened(ScriptedCtcModel(), pre_roll_ms=0, min_speech_ms=30)
     feed(session, recognizer, talk(1, 1)[: samples_len(0.06)])
