@@ -87,7 +87,9 @@ class WaveringCtcModel(ScriptedCtcModel):
     def __init__(self, seed: int) -> None:
         rng = random.Random(seed)
         super().__init__(
-            Chunk(rng.choice([100, 400, 1_500]), rng.choice([0, 300]), rng.choice([0, 2_000, 30_000]))
+            Chunk(
+                rng.choice([100, 400, 1_500]), rng.choice([0, 300]), rng.choice([0, 2_000, 30_000])
+            )
         )
         self._seed = seed
 
