@@ -70,7 +70,8 @@ class Run:
 
 @bench_command("ctc_curve")
 @click.option("--model", default=MODEL, show_default=True, help="Name or folder of a CTC model.")
-def main(request: Request, model: str) -> Outcome:
+@click.option("--presets-only", is_flag=True, help="Leave the other chunks out.")
+def main(request: Request, model: str, presets_only: bool) -> Outcome:
     """WER against delay of a CTC model, for its presets and for many other chunks."""
     recognizer = load_recognizer(model)
     ctc = recognizer.model
@@ -78,7 +79,7 @@ def main(request: Request, model: str) -> Outcome:
     presets = dict(ctc.chunks)
     clips = load_clips(request.speech / "dev", request.limit)
     offline, offline_rtf = _offline(recognizer, clips)
-    runs = [_run(recognizer, chunk, clips) for chunk in _chunks(presets)]
+    runs = [_run(recognizer, chunk, clips) for chunk in _chunks(presets, presets_only)]
     figures: Figures = {
         "model": ctc.name,
         "offline": {"wer_percent": wer_percent(offline), "rtf": offline_rtf},
@@ -98,8 +99,10 @@ def main(request: Request, model: str) -> Outcome:
     return Outcome(figures, (_grid(runs, presets, offline),))
 
 
-def _chunks(presets: Mapping[Latency, Chunk]) -> list[Chunk]:
+def _chunks(presets: Mapping[Latency, Chunk], presets_only: bool) -> list[Chunk]:
     """The presets' chunks and the others to try, each once."""
+    if presets_only:
+        return list(presets.values())
     medium = presets[Latency.MEDIUM]
     tried = [Chunk(hop_ms, right_ms, USUAL_LEFT_MS) for hop_ms, right_ms in HOPS_AND_RIGHTS_MS]
     tried += [replace(medium, left_ms=left_ms) for left_ms in OTHER_LEFTS_MS]

@@ -8,7 +8,7 @@
 
 Frames count from the segment's start, and so do hops: the same audio is cut the same way, however
 it came. The right context's frames give the text that is shown but not yet promised. Windows of a
-session have the same length as soon as the segment is long enough, and need no padding.
+session have the same length as soon as the stream is long enough, and need no padding.
 
 Shortly before the silence is long enough to close the segment, everything up to now is heard; if
 nobody speaks, the final is known when the segment closes, right context and all.
@@ -94,7 +94,7 @@ class CtcPolicy:
         self._hotwords = decoding.hotwords(options.hotwords)
         self._decoder = self._new_decoder()
         self._segment = -1
-        self._end_at = -1
+        self._left_len = self._chunk.left * front_end.stride_len
         self._context_at = 0
         self._grid = self._grid_from(0)
         self._committed = 0  # frames
@@ -103,9 +103,8 @@ class CtcPolicy:
         self._shown: tuple[str, int] = ("", 0)
 
     def open(self, segment: int, start_at: int, onset_at: int) -> None:
-        """A segment begins; the one before is its left context if it ended right here."""
-        if start_at != self._end_at:
-            self._context_at = start_at
+        """A segment begins; what was heard before is its left context, silence and all."""
+        self._context_at = max(0, start_at - self._left_len)
         self._segment = segment
         self._grid = self._grid_from(start_at)
         self._decoder = self._new_decoder()
@@ -116,15 +115,11 @@ class CtcPolicy:
 
     def oldest_needed_at(self, at: int, voiced_until_at: int) -> int:
         """Audio before this position will not be looked at while a segment is open."""
-        # Not by this segment's frames alone: those of one that goes on after it lie elsewhere.
-        left_at = self._grid.heard_from_at(self._committed - self._chunk.left)
-        return max(self._context_at, left_at)
+        return max(self._context_at, self._grid.heard_from_at(self._committed) - self._left_len)
 
     def context_needed_at(self, silent_until_at: int) -> int:
         """The same while none is open, and none can begin before ``silent_until_at``."""
-        if silent_until_at != self._end_at:
-            return silent_until_at
-        return max(self._context_at, self._end_at - self._chunk.left * self._grid.stride_len)
+        return max(0, silent_until_at - self._left_len)
 
     def set_hotwords(self, phrases: tuple[str, ...]) -> None:
         """Lean towards these phrases from the next committed frame on."""
@@ -197,7 +192,6 @@ class CtcPolicy:
             first, frames = self._ahead
             self._decoder.receive(frames[max(0, self._committed - first) :])
         words = spell_spikes(self._decoder.finish(), self._table, self._grid, end_at)
-        self._end_at = end_at
         text = " ".join(word.text for word in words)
         return Final(self._segment, text, words, self._grid.start_at, end_at)
 

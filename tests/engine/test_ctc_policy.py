@@ -71,6 +71,15 @@ def test_a_hop_longer_than_the_segment_makes_one_window_of_it() -> None:
     assert [len(step.samples) for step in model.steps] == [final.end_at - final.start_at]
 
 
+def test_a_segment_has_what_was_heard_before_it_as_left_context() -> None:
+    model = ScriptedCtcModel()
+    session, recognizer = opened(model)
+    feed(session, recognizer, join(talk(1, 5), silence(4)))
+    before = len(model.steps)
+    feed(session, recognizer, talk(6, 20))
+    assert {len(step.samples) for step in model.steps[before:]} == {WINDOW_LEN}
+
+
 def test_a_segment_that_goes_on_after_a_cut_has_the_one_before_as_left_context() -> None:
     model = ScriptedCtcModel()
     transcribe_scripted(talk(1, 150), model=model)
