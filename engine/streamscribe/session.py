@@ -240,4 +240,6 @@ class Session:
         else:
             self._settled_at = max(self._settled_at, self._segmenter.silence_from(self._decided_at))
             needed_at = self._policy.context_needed_at(self._settled_at)
-        self._timeline.discard_before(needed_at)
+        # After a stop inside a detector's frame, the whole of that frame is judged later.
+        frame_at = self._decided_at - self._decided_at % self._vad.frame_len
+        self._timeline.discard_before(min(needed_at, frame_at))
