@@ -73,7 +73,9 @@ def main(request: Request, steps: int, kinds: tuple[str, ...]) -> Outcome:
     """WER of small trained checkpoints: original, exported, and streamed at every latency."""
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        click.echo(f"digits: skipped, {' and '.join(missing)} not installed: make export")
+        click.echo(
+            f"digits: skipped, {' and '.join(missing)} not installed: pip install '.[export]'"
+        )
         click.get_current_context().exit()
     voices = {
         "known": _recordings(request, held_out=False),

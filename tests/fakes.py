@@ -99,29 +99,15 @@ class ScriptedModel:
         return heard
 
 
-class FixedModel:
+class FixedModel(ScriptedModel):
     """Writes the same tokens whatever it hears."""
 
     name = "fixed"
-    languages = ("xx",)
-    max_tokens_per_s = 50.0
 
     def __init__(self, tokens: Sequence[int], *, log_prob: float = -0.1) -> None:
-        self.tokens = WordTable()
+        super().__init__()
         self._said = tuple(tokens)
         self._log_prob = log_prob
-
-    def resolve(self, options: SessionOptions) -> SessionOptions:
-        return refuse_ctc_options(options, self.name)
-
-    def new_policy(self, options: SessionOptions) -> Policy:
-        return Seq2SeqPolicy(options, self.tokens, max_tokens_per_s=self.max_tokens_per_s)
-
-    def warm_up(self) -> None:
-        pass
-
-    def run(self, steps: Sequence[Step]) -> list[StepResult]:
-        return [self._run_one(decode_step(step)) for step in steps]
 
     def _run_one(self, step: DecodeStep) -> DecodeResult:
         said = self._said[len(step.forced) :][: step.max_new_tokens]

@@ -21,10 +21,10 @@ from typing import Final
 
 import numpy as np
 
-from streamscribe.ctc import LogProbs, Spike
+from streamscribe.ctc import Spike
 from streamscribe.hotwords import ROOT, Hotwords
 from streamscribe.language_model import LanguageModel, LanguageWeights
-from streamscribe.model import TokenTable
+from streamscribe.model import LogProbs, TokenTable
 from streamscribe.prefixes import (
     NEVER,
     BeamLimits,

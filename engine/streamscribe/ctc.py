@@ -13,16 +13,13 @@ frames have not ended yet, and any split of the same frames gives the same token
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from streamscribe.hotwords import Hotwords
+from streamscribe.model import LogProbs
 from streamscribe.spotting import Path, Spotter, greedy_path
-
-LogProbs: TypeAlias = npt.NDArray[np.float32]
-"""(frames, vocabulary): natural log-probabilities."""
 
 
 @dataclass(frozen=True, slots=True)

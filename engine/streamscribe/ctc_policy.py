@@ -95,8 +95,7 @@ class CtcPolicy:
         self._decoder = self._new_decoder()
         self._segment = -1
         self._left_len = self._chunk.left * front_end.stride_len
-        self._context_at = 0
-        self._grid = self._grid_from(0)
+        self._grid = FrameGrid(0, front_end)
         self._committed = 0  # frames
         self._ahead: tuple[int, LogProbs] | None = None  # first frame, and the frames from it on
         self._answered_at = -1  # where the silence began for which the final is known
@@ -104,9 +103,8 @@ class CtcPolicy:
 
     def open(self, segment: int, start_at: int, onset_at: int) -> None:
         """A segment begins; what was heard before is its left context, silence and all."""
-        self._context_at = max(0, start_at - self._left_len)
         self._segment = segment
-        self._grid = self._grid_from(start_at)
+        self._grid = FrameGrid(start_at, self._front_end)
         self._decoder = self._new_decoder()
         self._committed = 0
         self._ahead = None
@@ -115,7 +113,7 @@ class CtcPolicy:
 
     def oldest_needed_at(self, at: int, voiced_until_at: int) -> int:
         """Audio before this position will not be looked at while a segment is open."""
-        return max(self._context_at, self._grid.heard_from_at(self._committed) - self._left_len)
+        return max(0, self._grid.heard_from_at(self._committed) - self._left_len)
 
     def context_needed_at(self, silent_until_at: int) -> int:
         """The same while none is open, and none can begin before ``silent_until_at``."""
@@ -212,13 +210,9 @@ class CtcPolicy:
     def _new_decoder(self) -> CtcDecoder:
         return self._decoding.new_decoder(self._search, self._hotwords)
 
-    def _grid_from(self, start_at: int) -> FrameGrid:
-        front_end = self._front_end
-        return FrameGrid(start_at, front_end.stride_len, front_end.receptive_field_len)
-
     def _leftmost(self) -> int:
         """The first frame of the longest left context that there is."""
-        before = (self._grid.start_at - self._context_at) // self._grid.stride_len
+        before = self._grid.start_at // self._front_end.stride_len
         return max(-before, self._committed - self._chunk.left)
 
     def _look_to(self, purpose: Purpose, end_at: int) -> ChunkLook | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from streamscribe.ctc import Spike
 from streamscribe.events import Timing, Word
+from streamscribe.families import FrontEnd
 from streamscribe.model import TokenTable
 from streamscribe.stability import word_starts
 from streamscribe.tokens import decode
@@ -21,25 +22,24 @@ class FrameGrid:
     """Where a segment's frames lie: frame 0 hears the samples from ``start_at`` on."""
 
     start_at: int
-    stride_len: int
-    receptive_field_len: int
+    front_end: FrontEnd
 
     def complete(self, at: int) -> int:
         """How many frames hear nothing from ``at`` on; 0 or more."""
-        heard_len = at - self.start_at - self.receptive_field_len
-        return max(0, heard_len // self.stride_len + 1)
+        return self.front_end.frames(at - self.start_at)
 
     def heard_from_at(self, frame: int) -> int:
         """First sample that ``frame`` hears."""
-        return self.start_at + frame * self.stride_len
+        return self.start_at + frame * self.front_end.stride_len
 
     def heard_until_at(self, frame: int) -> int:
         """One past the last sample that ``frame`` hears."""
-        return self.heard_from_at(frame) + self.receptive_field_len
+        return self.heard_from_at(frame) + self.front_end.receptive_field_len
 
     def spoken_at(self, frame: int) -> int:
         """Where ``frame`` begins to speak for the audio: half a stride before its middle."""
-        return self.heard_from_at(frame) + (self.receptive_field_len - self.stride_len) // 2
+        field_len, stride_len = self.front_end.receptive_field_len, self.front_end.stride_len
+        return self.heard_from_at(frame) + (field_len - stride_len) // 2
 
 
 def spell_spikes(

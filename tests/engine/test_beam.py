@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from streamscribe.beam import BeamDecoder
-from streamscribe.ctc import GreedyDecoder, LogProbs
+from streamscribe.ctc import GreedyDecoder
 from streamscribe.hotwords import Hotwords
 from streamscribe.language_model import LanguageModel, LanguageWeights, load_language_model
+from streamscribe.model import LogProbs
 from streamscribe.prefixes import BeamLimits
 from streamscribe.tokens import ByteTokenTable
 

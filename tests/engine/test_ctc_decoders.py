@@ -10,8 +10,9 @@ import pytest
 
 from streamscribe.alignment import Lattice, align, align_lattice
 from streamscribe.beam import BeamDecoder
-from streamscribe.ctc import CtcDecoder, GreedyDecoder, LogProbs, Spike
+from streamscribe.ctc import CtcDecoder, GreedyDecoder, Spike
 from streamscribe.hotwords import Hotwords
+from streamscribe.model import LogProbs
 from streamscribe.stability import word_starts
 from streamscribe.tokens import ByteTokenTable
 

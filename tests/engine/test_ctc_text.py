@@ -7,12 +7,13 @@ import pytest
 from streamscribe.ctc import Spike
 from streamscribe.ctc_text import FrameGrid, settled_words, spell_spikes
 from streamscribe.events import Timing
+from streamscribe.families import FrontEnd
 from streamscribe.tokens import PieceTable
 
 CHARACTERS = PieceTable([b"", b" ", b"a", b"b", b"c"])
 BLANK, SPACE, A, B, C = range(5)
 PIECES = PieceTable([b"", b" ab", b"c", b" a", b"\xc3", b"\xa9"])
-GRID = FrameGrid(start_at=16_000, stride_len=320, receptive_field_len=400)
+GRID = FrameGrid(16_000, FrontEnd(receptive_field_len=400, stride_len=320))
 END_AT = 160_000
 
 

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from streamscribe.ctc import GreedyDecoder, LogProbs
+from streamscribe.ctc import GreedyDecoder
 from streamscribe.errors import OptionError
 from streamscribe.hotwords import Hotwords
+from streamscribe.model import LogProbs
 from streamscribe.tokens import ByteTokenTable, decode
 
 LETTERS = [b"<b>", b" ", *(bytes([letter]) for letter in b"abcdefghijklmnopqrstuvwxyz")]

@@ -2,36 +2,20 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from importlib.resources import files
 from itertools import pairwise
-from typing import Unpack
 
-import numpy as np
 import pytest
-import soundfile
 
-from streamscribe.codec import Encoding, encode
+from live_client import AT_5_S, PCM16, finals, streamed, text
 from streamscribe.options import Latency
 from streamscribe_cli.server_process import ServerProcess, local_server
-from streamscribe_client import Endpoint, Final, Partial, connect
-from streamscribe_client.dialogue import StreamEvent, StreamOptions
+from streamscribe_client import Endpoint, Partial, connect
+from streamscribe_client.dialogue import StreamEvent
 from streamscribe_protocol.messages import Error
 
 MODEL = "moonshine-tiny-en-ctc"
 HEARD = "do for you"
 """What even a small model hears in the sample."""
-PACKET_BYTES = 3_200
-
-
-def sample() -> bytes:
-    """11 s of speech and 1.5 s of silence."""
-    with (files("streamscribe_cli") / "samples" / "jfk.flac").open("rb") as content:
-        speech, _ = soundfile.read(content, dtype="float32")
-    return encode(np.concatenate([speech, np.zeros(24_000, np.float32)]), Encoding.PCM_S16LE)
-
-
-PCM16 = sample()
-AT_5_S = 5 * 32_000
 
 
 @pytest.fixture(scope="module")
@@ -43,23 +27,7 @@ def server() -> Iterator[ServerProcess]:
 @pytest.fixture(scope="module")
 def alone(server: ServerProcess) -> list[StreamEvent]:
     """Everything that a client who is alone gets for the sample."""
-    return streamed(server, PACKET_BYTES)
-
-
-def streamed(
-    server: ServerProcess, packet_bytes: int, **options: Unpack[StreamOptions]
-) -> list[StreamEvent]:
-    with connect(server.url, **options) as stream:
-        stream.send_soon(PCM16[at : at + packet_bytes] for at in range(0, len(PCM16), packet_bytes))
-        return list(stream)
-
-
-def finals(events: list[StreamEvent]) -> list[Final]:
-    return [event for event in events if isinstance(event, Final)]
-
-
-def text(events: list[StreamEvent]) -> str:
-    return " ".join(final.text for final in finals(events))
+    return streamed(server, PCM16)
 
 
 def test_words_are_understood(alone: list[StreamEvent]) -> None:
@@ -88,14 +56,14 @@ def test_word_times_are_measured_and_lie_within_their_final(alone: list[StreamEv
 def test_other_packets_give_the_same_events(
     server: ServerProcess, alone: list[StreamEvent]
 ) -> None:
-    assert finals(streamed(server, 7_777)) == finals(alone)
+    assert finals(streamed(server, PCM16, 7_777)) == finals(alone)
 
 
 def test_two_clients_at_once_get_the_same_text_as_one_alone(
     server: ServerProcess, alone: list[StreamEvent]
 ) -> None:
     with ThreadPoolExecutor(2) as pool:
-        both = list(pool.map(lambda _: text(streamed(server, PACKET_BYTES)), range(2)))
+        both = list(pool.map(lambda _: text(streamed(server, PCM16)), range(2)))
     assert both == [text(alone)] * 2
 
 

@@ -4,16 +4,14 @@ import asyncio
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from importlib.resources import files
 from itertools import pairwise
-from typing import Unpack
 
 import numpy as np
 import pytest
-import soundfile
 import soxr
 from websockets.sync.client import connect as connect_websocket
 
+from live_client import AT_5_S, PCM16, SAMPLE, finals, streamed, text
 from streamscribe.codec import Encoding, encode
 from streamscribe_cli.server_process import ServerProcess, local_server
 from streamscribe_client import (
@@ -25,25 +23,13 @@ from streamscribe_client import (
     connect,
     connect_async,
 )
-from streamscribe_client.dialogue import StreamEvent, StreamOptions
+from streamscribe_client.dialogue import StreamEvent
 from streamscribe_protocol.messages import AudioFormat as WireFormat
 from streamscribe_protocol.messages import Finish, Start
 from streamscribe_protocol.messages import encode as encode_message
 
 BEGINNING, END = "my fellow america", "ask what you can do for your country"
 """What is said, as far as small models always hear it."""
-
-
-def sample() -> np.ndarray:
-    """11 s of speech and 1.5 s of silence, (200000,) float32 at 16 kHz."""
-    with (files("streamscribe_cli") / "samples" / "jfk.flac").open("rb") as content:
-        speech, _ = soundfile.read(content, dtype="float32")
-    return np.concatenate([speech, np.zeros(24_000, np.float32)])
-
-
-SAMPLE = sample()
-PCM16 = encode(SAMPLE, Encoding.PCM_S16LE)
-AT_5_S = 5 * 32_000
 
 
 @pytest.fixture(scope="module")
@@ -56,22 +42,6 @@ def server() -> Iterator[ServerProcess]:
 def alone(server: ServerProcess) -> list[StreamEvent]:
     """Everything that a client who is alone gets for the sample."""
     return streamed(server, PCM16)
-
-
-def streamed(
-    server: ServerProcess, audio: bytes, **options: Unpack[StreamOptions]
-) -> list[StreamEvent]:
-    with connect(server.url, **options) as stream:
-        stream.send_soon(audio[at : at + 3_200] for at in range(0, len(audio), 3_200))
-        return list(stream)
-
-
-def finals(events: list[StreamEvent]) -> list[Final]:
-    return [event for event in events if isinstance(event, Final)]
-
-
-def text(events: list[StreamEvent]) -> str:
-    return " ".join(final.text for final in finals(events))
 
 
 def bare(text: str) -> str:

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamscribe.beam import BeamDecoder
-from streamscribe.ctc import LogProbs, Spike
+from streamscribe.ctc import Spike
 from streamscribe.hotwords import Hotwords
+from streamscribe.model import LogProbs
 from streamscribe.prefixes import BeamLimits
 from streamscribe.tokens import ByteTokenTable
 

@@ -7,8 +7,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamscribe.ctc import GreedyCollapse, GreedyDecoder, LogProbs, Spike
+from streamscribe.ctc import GreedyCollapse, GreedyDecoder, Spike
 from streamscribe.hotwords import Hotwords
+from streamscribe.model import LogProbs
 from streamscribe.tokens import ByteTokenTable
 
 BLANK = 0
