@@ -18,6 +18,7 @@ BENCHES: Final = (
     "endpoint_curve",
     "noise",
     "ctc_curve",
+    "ctc_search",
     "ctc_cost",
     "export_speed",
     "digits",

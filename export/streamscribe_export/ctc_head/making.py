@@ -25,7 +25,7 @@ from streamscribe_export.ctc_head.scoring import error_rates
 from streamscribe_export.ctc_head.shipping import rounded, write_bundle
 from streamscribe_export.ctc_head.store import Store
 from streamscribe_export.ctc_head.training import Lesson, Progress, Schedule, train
-from streamscribe_export.ctc_head.vocabulary import Vocabulary, characters, learn_pieces
+from streamscribe_export.ctc_head.vocabulary import characters, learn_pieces
 
 PIECES: Final = 320
 
@@ -44,11 +44,7 @@ SHARES: Final = {
 LEFT_OUT: Final = ("picovoice_barista", "picovoice_wakewords")
 """One speaker and a few hundred words: an hour of it teaches less than a minute of the others."""
 
-LETTERS: Final = Schedule(seed=1, most_frames=8000, rising=0.15, loss_weights=(0, 1, 0.3))
-"""The first phase: recordings alone, until the head can spell letter by letter."""
-
-EVERYTHING: Final = Schedule(seed=2, epochs=6)
-"""The second: pieces of words, and synthetic speech for its vocabulary."""
+SCHEDULE: Final = Schedule(seed=1, epochs=20, most_frames=8000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +56,7 @@ class Order:
     noise: Path | None
     synthetic_hours: float
     epochs: int | None
-    """Of the second phase; ``None``: as the shipped head."""
+    """``None``: as the shipped head."""
     output: Path
     threads: int
     encoder: Path
@@ -88,7 +84,8 @@ def make(order: Order, display: Display | None = None) -> None:
     items = _items(encode_all(place, plan, training, validation, display))
     judges = _judges(place, VALIDATION)
     vocabulary = learn_pieces(list(dict.fromkeys(u.text for _, u in items)), PIECES)
-    head = _learn(order, Learning(vocabulary, items, judges, plan), display)
+    lesson = Lesson(vocabulary, items, lambda judged: error_rates(judged, vocabulary, judges))
+    head = _learn(order, plan, lesson, display)
     streamed = _judges(place, STREAMED_VALIDATION)
     rows = [
         (name, *(f"{rate:.1f}" for rate in error_rates(head, vocabulary, judged)))
@@ -106,43 +103,19 @@ def make(order: Order, display: Display | None = None) -> None:
     display.say(f"The bundle is in {order.output}")
 
 
-@dataclass(frozen=True, slots=True)
-class Learning:
-    """What both phases share."""
-
-    vocabulary: Vocabulary
-    items: Sequence[Item]
-    judges: Sequence[Item]
-    """Utterances of speakers that are never learned from; they choose the epoch."""
-    plan: Plan
-
-
-def _learn(order: Order, learning: Learning, display: Display) -> Head:
-    own, letters, judges = learning.vocabulary, characters(), learning.judges
-    head = Head(len(own.pieces), len(letters.pieces), Shape())
-    recordings = [item for item in learning.items if not _synthetic(item)]
-    phases = {
-        "letters": (
-            LETTERS,
-            Lesson(own, recordings, lambda judged: error_rates(judged.letters, letters, judges)),
-        ),
-        "everything": (
-            replace(EVERYTHING, epochs=order.epochs or EVERYTHING.epochs),
-            Lesson(own, learning.items, lambda judged: error_rates(judged, own, judges)),
-        ),
-    }
-    weights = {source: share.weight for source, share in learning.plan.shares.items()}
-    for name, (schedule, lesson) in phases.items():
-        checkpoint = order.output / "work" / f"{name}.pt"
-        with display.counting(f"learning: {name}", 1) as learned:
-            watcher = Shown(display, learned, schedule.epochs)
-            head = train(head, lesson, replace(schedule, weights=weights), checkpoint, watcher)
+def _learn(order: Order, plan: Plan, lesson: Lesson, display: Display) -> Head:
+    head = Head(len(lesson.vocabulary.pieces), len(characters().pieces), Shape())
+    weights = {source: share.weight for source, share in plan.shares.items()}
+    schedule = replace(SCHEDULE, epochs=order.epochs or SCHEDULE.epochs, weights=weights)
+    with display.counting("learning", 1) as learned:
+        watcher = Shown(display, learned, schedule.epochs)
+        head = train(head, lesson, schedule, order.output / "work" / "head.pt", watcher)
     return rounded(head.eval())
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Shows how a phase goes; see ``Watcher``."""
+    """Shows how the learning goes; see ``Watcher``."""
 
     display: Display
     learned: Callable[[float], None]
@@ -177,7 +150,3 @@ def _judges(place: Place, name: str) -> list[Item]:
             f" {4 * VALIDATION_SPEAKERS} speakers (`speaker` in its manifest)"
         )
     return [item for item in items if item[1].source == LIBRISPEECH] or items
-
-
-def _synthetic(item: Item) -> bool:
-    return item[1].source.startswith("synthetic_")

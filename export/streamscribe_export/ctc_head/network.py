@@ -1,4 +1,9 @@
-"""The head: a few convolutions over the encoder's frames, with little look ahead."""
+"""The head: a few convolutions over pairs of the encoder's frames, with little look ahead.
+
+Halfway it guesses letters, and the guess is told to the blocks that follow ("self-conditioned
+CTC": Nozaki and Komatsu, arXiv:2104.02724), so that what a frame says can depend on what its
+neighbours are about to say. CTC itself takes frames for independent.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,69 +15,69 @@ from streamscribe_export.ctc_head.encoder import WIDTH
 
 BLANK: Final = 0
 
+PAIR: Final = 2
+"""Frames of the encoder that are one of the head's: 24 ms are finer than any piece of a word."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """Sizes of a head."""
 
-    width: int = 256
-    dilations: tuple[int, ...] = (1, 2, 1, 3, 1, 4)
-    """Of each block's convolution, which sees the frames t - d, t and t + d."""
+    width: int = 320
+    back: tuple[int, ...] = (1, 2, 1, 3, 1, 4)
+    """Each block's convolution sees the frames t - back, t and t + 1."""
     dropout: float = 0.1
     encoder_width: int = WIDTH
 
     @property
-    def context_frames(self) -> int:
-        """How far the head looks ahead, and as far back."""
-        return sum(self.dilations)
+    def frames_behind(self) -> int:
+        """How many of its own frames the head looks back."""
+        return sum(self.back)
+
+    @property
+    def frames_ahead(self) -> int:
+        """How many of its own frames the head looks ahead."""
+        return len(self.back)
 
 
 class Head(nn.Module):
-    """(batch, frames, ``WIDTH``) to logits (batch, frames, vocabulary).
+    """(batch, frames, ``WIDTH``) to logits (batch, frames // ``PAIR``, vocabulary).
 
-    The answer for a frame depends on ``shape.context_frames`` before and after it, and on
-    nothing else.
+    The answer for a frame depends on ``shape.frames_behind`` before and ``shape.frames_ahead``
+    after it, and on nothing else.
     """
 
     def __init__(self, vocabulary_size: int, characters: int, shape: Shape) -> None:
-        """characters: size of the vocabulary that is only learned beside the head's own."""
+        """characters: size of the vocabulary that is learned beside the head's own."""
         super().__init__()
         self.shape = shape
-        self.enter = nn.Sequential(
-            nn.LayerNorm(shape.encoder_width),
-            nn.Dropout(shape.dropout),
-            nn.Linear(shape.encoder_width, shape.width),
-        )
-        self.blocks = nn.ModuleList(
-            Block(shape.width, dilation, shape.dropout) for dilation in shape.dilations
-        )
-        self.leave = _leave(shape, vocabulary_size)
-        self.beside = _leave(shape, characters)
-        self.halfway = _leave(shape, characters)
+        self.norm = nn.LayerNorm(shape.encoder_width)
+        self.enter = nn.Linear(PAIR * shape.encoder_width, shape.width)
+        self.dropout = Dropout(shape.dropout)
+        self.blocks = nn.ModuleList(Block(shape.width, back, shape.dropout) for back in shape.back)
+        self.last = nn.LayerNorm(shape.width)
+        self.leave = nn.Linear(shape.width, vocabulary_size)
+        self.beside = nn.Linear(shape.width, characters)
+        self.halfway = nn.Sequential(nn.LayerNorm(shape.width), nn.Linear(shape.width, characters))
+        self.told = nn.Linear(characters, shape.width)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Logits of the head's own vocabulary."""
         return self.learning(hidden)[0]
 
-    def letters(self, hidden: Tensor) -> Tensor:
-        """Logits of characters."""
-        return self.learning(hidden)[1]
-
     def learning(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The same, and what is only trained with: characters of the last and the middle block."""
-        x = self.enter(hidden)
-        middle = x
-        for number, block in enumerate(self.blocks, 1):
+        """The same, and logits of characters: of the last and of the middle block."""
+        hidden = self.dropout(self.norm(hidden))
+        x = self.enter(torch.cat((hidden[:, :-1:PAIR], hidden[:, 1::PAIR]), dim=2))
+        middle = len(self.blocks) // 2
+        for block in self.blocks[:middle]:
             x = block(x)
-            if number == len(self.blocks) // 2:
-                middle = x
-        return self.leave(x), self.beside(x), self.halfway(middle)
-
-
-def _leave(shape: Shape, size: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.LayerNorm(shape.width), nn.Dropout(shape.dropout), nn.Linear(shape.width, size)
-    )
+        letters = self.halfway(x)
+        x = x + self.told(letters.float().softmax(dim=-1))
+        for block in self.blocks[middle:]:
+            x = block(x)
+        x = self.last(x)
+        return self.leave(x), self.beside(x), letters
 
 
 class Block(nn.Module):
@@ -82,18 +87,37 @@ class Block(nn.Module):
     twice as fast to train as a convolution.
     """
 
-    def __init__(self, width: int, dilation: int, dropout: float) -> None:
+    def __init__(self, width: int, back: int, dropout: float) -> None:
         super().__init__()
-        self.dilation = dilation
+        self.back = back
         self.norm = nn.LayerNorm(width)
         self.convolve = nn.Linear(3 * width, width)
         self.mix = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, frames, width) in and out."""
-        reach = self.dilation
-        around = nn.functional.pad(self.norm(x), (0, 0, reach, reach))
-        near = (around[:, : -2 * reach], around[:, reach:-reach], around[:, 2 * reach :])
-        inner = nn.functional.relu(self.convolve(torch.cat(near, dim=2)))
-        return x + self.dropout(self.mix(self.dropout(inner)))
+        frames = x.shape[1]
+        around = nn.functional.pad(self.norm(x), (0, 0, self.back, 1))
+        near = (around[:, :frames], around[:, self.back : self.back + frames])
+        after = around[:, self.back + 1 :]
+        inner = nn.functional.relu(self.convolve(torch.cat((*near, after), dim=2)))
+        return x + self.mix(self.dropout(inner))
+
+
+class Dropout(nn.Module):
+    """Leaves the same channels of an utterance out in all its frames.
+
+    Drawing once an utterance costs nothing; drawing for every value was a third of a step.
+    """
+
+    def __init__(self, chance: float) -> None:
+        super().__init__()
+        self.chance = chance
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, frames, channels) in and out."""
+        if not self.training:
+            return x
+        kept = torch.rand(x.shape[0], 1, x.shape[2]) >= self.chance
+        return x * (kept / (1 - self.chance)).to(x.dtype)

@@ -12,19 +12,20 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from streamscribe_export.ctc_head.encoder import RECEPTIVE_FIELD_LEN, STRIDE_LEN
-from streamscribe_export.ctc_head.network import BLANK, Head
+from streamscribe_export.ctc_head.network import BLANK, PAIR, Head
 from streamscribe_export.ctc_head.vocabulary import Vocabulary
 
 HEAD: Final = "head.onnx"
 TOKENS: Final = "tokens.json"
 MANIFEST: Final = "bundle.json"
 OPSET: Final = 17
+_END: Final = np.iinfo(np.int64).max
 LICENCE: Final = "CC BY-SA 3.0 (head), MIT (encoder)"
 """The strictest of what the shipped head learned from: telephone prompts under CC BY-SA 3.0."""
 
 
 def export_head(head: Head, path: Path) -> None:
-    """Write the graph: `hidden` (1, frames, 288) to `logits` (1, frames, vocabulary), float32.
+    """Write the graph: `hidden` (1, frames, 288) to `logits` (1, frames // 2, vocabulary), float32.
 
     Weights are stored in half precision and widened when the graph is loaded, so that the answers
     don't depend on what a processor does with halves.
@@ -69,8 +70,8 @@ def write_bundle(
         "sample_rate": parent["sample_rate"],
         "front_end": {
             "features": "waveform",
-            "receptive_field_len": RECEPTIVE_FIELD_LEN,
-            "stride_len": STRIDE_LEN,
+            "receptive_field_len": RECEPTIVE_FIELD_LEN + (PAIR - 1) * STRIDE_LEN,
+            "stride_len": PAIR * STRIDE_LEN,
             "normalize": False,
         },
         "tokens": {
@@ -111,40 +112,57 @@ class _Graph:
 
     def built(self) -> onnx.GraphProto:
         """The whole graph."""
-        x = self._linear("enter.2", self._norm("enter.0", "hidden"))
-        for number, block in enumerate(self._head.shape.dilations):
-            x = self._block(f"blocks.{number}", x, block)
-        out = self._linear("leave.2", self._norm("leave.0", x))
+        hidden = self._norm("norm", "hidden")
+        pair = [
+            self._slice("first", hidden, 0, -1, step=PAIR),
+            self._slice("second", hidden, 1, _END, step=PAIR),
+        ]
+        x = self._linear("enter", self._node("Concat", pair, axis=2))
+        shape = self._head.shape
+        for number, back in enumerate(shape.back):
+            if number == len(shape.back) // 2:
+                x = self._told(x)
+            x = self._block(f"blocks.{number}", x, back)
+        out = self._linear("leave", self._norm("last", x))
         self._node("Identity", [out], name="logits")
-        width = self._head.shape.encoder_width
-        size = self._state["leave.2.weight"].shape[0]
+        size = self._state["leave.weight"].shape[0]
         return helper.make_graph(
             self._nodes,
             "ctc-head",
-            [helper.make_tensor_value_info("hidden", TensorProto.FLOAT, [1, "frames", width])],
-            [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, "frames", size])],
+            [
+                helper.make_tensor_value_info(
+                    "hidden", TensorProto.FLOAT, [1, "frames", shape.encoder_width]
+                )
+            ],
+            [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, "pairs", size])],
             self._constants,
         )
 
-    def _block(self, name: str, x: str, dilation: int) -> str:
+    def _block(self, name: str, x: str, back: int) -> str:
         normed = self._norm(f"{name}.norm", x)
-        pads = self._constant(f"{name}.pads", np.array([0, dilation, 0, 0, dilation, 0]))
+        pads = self._constant(f"{name}.pads", np.array([0, back, 0, 0, 1, 0]))
         around = self._node("Pad", [normed, pads])
         near = [
-            self._slice(f"{name}.{place}", around, place * dilation, (place - 2) * dilation)
-            for place in range(3)
+            self._slice(f"{name}.before", around, 0, -back - 1),
+            self._slice(f"{name}.now", around, back, -1),
+            self._slice(f"{name}.after", around, back + 1, _END),
         ]
         seen = self._node("Concat", near, axis=2)
         inner = self._node("Relu", [self._linear(f"{name}.convolve", seen)])
         return self._node("Add", [x, self._linear(f"{name}.mix", inner)])
 
-    def _slice(self, name: str, x: str, start: int, end: int) -> str:
-        last = end if end < 0 else np.iinfo(np.int64).max
-        bounds = [
-            self._constant(f"{name}.{part}", np.array([value]))
-            for part, value in (("start", start), ("end", last), ("axis", 1))
+    def _told(self, x: str) -> str:
+        letters = self._linear("halfway.1", self._norm("halfway.0", x))
+        guess = self._node("Softmax", [letters], axis=-1)
+        return self._node("Add", [x, self._linear("told", guess)])
+
+    def _slice(self, name: str, x: str, start: int, end: int, step: int = 1) -> str:
+        """Frames of ``x``."""
+        bounds = {"start": start, "end": end, "axis": 1, "step": step}
+        values = [
+            self._constant(f"{name}.{part}", np.array([value])) for part, value in bounds.items()
         ]
-        return self._node("Slice", [x, *bounds])
+        return self._node("Slice", [x, *values])
 
     def _norm(self, name: str, x: str) -> str:
         parts = [self._weight(f"{name}.weight"), self._weight(f"{name}.bias")]

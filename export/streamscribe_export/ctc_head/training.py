@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from streamscribe_export.ctc_head.batches import Batch, Item, Masking, Targets, batches, weighted
-from streamscribe_export.ctc_head.network import BLANK, Head
+from streamscribe_export.ctc_head.network import BLANK, PAIR, Head
 from streamscribe_export.ctc_head.vocabulary import Vocabulary
 
 GRADIENT_NORM_MAX: Final = 2.0
@@ -32,7 +32,7 @@ class Schedule:
     """How much of the averaged weights each step keeps."""
     weights: Mapping[str, float] = field(default_factory=dict)
     """How often an epoch has each encoding of a source; 1 where not stated."""
-    loss_weights: tuple[float, float, float] = (0.6, 0.3, 0.3)
+    loss_weights: tuple[float, float, float] = (0.7, 0.3, 0.3)
     """Of the head's own tokens, of characters beside them, and of characters halfway."""
     masking: Masking = Masking()
     seed: int = 0
@@ -129,7 +129,7 @@ class _Trainer:
             self._schedule.loss_weights, outputs, (own, letters, letters), strict=True
         ):
             if weight:
-                loss = _ctc(logits, batch.frames, targets)
+                loss = _ctc(logits, batch.frames // PAIR, targets)
                 said = said or float(loss.detach())
                 total = total + weight * loss
         self._optimizer.zero_grad(set_to_none=True)

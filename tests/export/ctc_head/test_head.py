@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from streamscribe_export.ctc_head.batches import Item  # noqa: E402
-from streamscribe_export.ctc_head.network import Head, Shape  # noqa: E402
+from streamscribe_export.ctc_head.network import Dropout, Head, Shape  # noqa: E402
 from streamscribe_export.ctc_head.scoring import collapse, error_rates, transcript  # noqa: E402
 from streamscribe_export.ctc_head.shipping import (  # noqa: E402
     export_head,
@@ -24,10 +24,10 @@ from streamscribe_export.ctc_head.store import Store, StoreWriter  # noqa: E402
 from streamscribe_export.ctc_head.training import Lesson, Progress, Schedule, train  # noqa: E402
 from streamscribe_export.ctc_head.vocabulary import characters, learn_pieces  # noqa: E402
 
-SMALL = Shape(width=48, dilations=(1, 2), dropout=0.0)
+SMALL = Shape(width=48, back=(1, 2), dropout=0.0)
 TEXTS = ["the cat sat", "a dog's dinner", "no more cats"]
-HALF_SECOND = 20
-"""Frames."""
+HALF_SECOND = 10
+"""The head's frames."""
 
 
 @pytest.fixture(autouse=True)
@@ -45,20 +45,27 @@ def make_head(size: int, shape: Shape = SMALL) -> Head:
 
 
 def test_the_shipped_shape_looks_less_than_half_a_second_ahead() -> None:
-    assert Shape().context_frames <= HALF_SECOND
+    assert Shape().frames_ahead <= HALF_SECOND
     parameters = sum(p.numel() for p in Head(320, 29, Shape()).parameters())
     assert 1_000_000 < parameters < 3_000_000
 
 
 def test_a_frame_depends_on_the_stated_context_and_no_more() -> None:
     head = make_head(30)
-    hidden = torch.randn(1, 40, SMALL.encoder_width)
+    hidden = torch.randn(1, 80, SMALL.encoder_width)
     changed = hidden.clone()
-    changed[:, 20] += 1
+    changed[:, 41] += 1
     with torch.no_grad():
         touched = (head(hidden) != head(changed)).any(dim=2)[0].nonzero().flatten().tolist()
-    reach = SMALL.context_frames
-    assert touched == list(range(20 - reach, 20 + reach + 1))
+    assert touched == list(range(20 - SMALL.frames_ahead, 20 + SMALL.frames_behind + 1))
+
+
+def test_whole_channels_are_left_out_in_training_alone() -> None:
+    dropout, ones = Dropout(0.5), torch.ones(4, 9, 50)
+    dropped = dropout.train()(ones)
+    assert set(dropped.unique().tolist()) == {0.0, 2.0}
+    assert torch.equal(dropped, dropped[:, :1].expand(4, 9, 50))
+    assert torch.equal(dropout.eval()(ones), ones)
 
 
 def test_a_path_is_collapsed_before_blanks_are_left_out() -> None:
@@ -66,7 +73,7 @@ def test_a_path_is_collapsed_before_blanks_are_left_out() -> None:
     assert collapse([]) == []
 
 
-@pytest.mark.parametrize("frames", [1, 2, 33])
+@pytest.mark.parametrize("frames", [1, 2, 33, 50])
 def test_the_graph_says_what_the_network_says(tmp_path: Path, frames: int) -> None:
     head = rounded(make_head(30))
     export_head(head, tmp_path / "head.onnx")
@@ -79,12 +86,12 @@ def test_the_graph_says_what_the_network_says(tmp_path: Path, frames: int) -> No
 
 
 def made_up_store(folder: Path) -> list[Item]:
-    """Three utterances in which every letter sounds like itself, for three frames."""
+    """Three utterances in which every letter sounds like itself, for six frames."""
     rng = np.random.default_rng(3)
     sounds = rng.standard_normal((len(characters().pieces), 288))
     writer = StoreWriter(folder)
     for text in TEXTS:
-        path = [token for letter in characters().ids(text) for token in (letter,) * 3]
+        path = [token for letter in characters().ids(text) for token in (letter,) * 6]
         hidden = sounds[path] + 0.1 * rng.standard_normal((len(path), 288))
         writer.add(hidden.astype(np.float16), text, "made-up")
     writer.close()
@@ -114,7 +121,7 @@ def test_three_utterances_are_learned_by_heart(tmp_path: Path) -> None:
     head = train(
         make_head(len(vocabulary.pieces)),
         Lesson(vocabulary, items * 8, lambda judged: error_rates(judged, vocabulary, items)),
-        Schedule(epochs=20, most_frames=150, top_rate=1e-2, average=0.8),
+        Schedule(epochs=20, most_frames=300, top_rate=1e-2, average=0.8),
         tmp_path / "best.pt",
         diary,
     )
