@@ -43,6 +43,12 @@ NEEDED = ("torch", "onnx")
     help="Recordings of noise to mix in [default: synthetic noise alone].",
 )
 @click.option(
+    "--kokoro",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Speakers of the voice Kokoro, package/voices in npm's kokoro-js [default: without it].",
+)
+@click.option(
     "--synthetic-hours",
     type=click.FloatRange(0),
     default=0.0,
@@ -75,6 +81,7 @@ def finetune(  # noqa: PLR0913 - one parameter per option
     corpus: Path,
     texts: tuple[Path, ...],
     noise: Path | None,
+    kokoro: Path | None,
     synthetic_hours: float,
     epochs: int | None,
     output: Path,
@@ -99,6 +106,7 @@ def finetune(  # noqa: PLR0913 - one parameter per option
             corpus=corpus,
             texts=texts,
             noise=noise,
+            kokoro=kokoro,
             synthetic_hours=synthetic_hours,
             epochs=epochs,
             output=output,

@@ -26,6 +26,7 @@ from streamscribe_export.ctc_head.shipping import rounded, write_bundle
 from streamscribe_export.ctc_head.store import Store
 from streamscribe_export.ctc_head.training import Lesson, Progress, Schedule, train
 from streamscribe_export.ctc_head.vocabulary import characters, learn_pieces
+from streamscribe_export.ctc_head.voices import FLITE_VOICES
 
 PIECES: Final = 320
 
@@ -37,7 +38,7 @@ SHARES: Final = {
     "speechocean762": Share(passes=1, weight=0.4, windowed=0),
     "dctts_rerecorded_lj": Share(passes=1, weight=1.5, windowed=0),
     "asterisk_en": Share(passes=1, windowed=0),
-    **{f"synthetic_{voice}": SPOKEN for voice in ("hibari", "slt", "rms", "awb")},
+    **{f"synthetic_{voice}": SPOKEN for voice in ("hibari", "joe", "kokoro", *FLITE_VOICES)},
 }
 """Of the shipped head: what is most like the speech that it is measured on is heard most."""
 
@@ -54,6 +55,7 @@ class Order:
     corpus: Path
     texts: Sequence[Path]
     noise: Path | None
+    kokoro: Path | None
     synthetic_hours: float
     epochs: int | None
     """``None``: as the shipped head."""
@@ -76,6 +78,7 @@ def make(order: Order, display: Display | None = None) -> None:
         corpus=order.corpus,
         texts=order.texts,
         noise=order.noise,
+        kokoro=order.kokoro,
         encoder=order.encoder,
         work=order.output / "work",
         workers=order.threads,

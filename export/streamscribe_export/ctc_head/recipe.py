@@ -66,6 +66,8 @@ class Place:
     corpus: Path
     texts: Sequence[Path]
     noise: Path | None
+    kokoro: Path | None
+    """Folder of Kokoro's speakers; ``None``: without that voice."""
     encoder: Path
     work: Path
     workers: int
@@ -101,6 +103,7 @@ def _synthetic(place: Place, plan: Plan, display: Display) -> list[Clip]:
             synthesise(
                 sentences,
                 folder,
+                kokoro=place.kokoro,
                 hours=plan.synthetic_hours,
                 workers=place.workers,
                 seed=plan.seed,

@@ -27,13 +27,15 @@ class Task:
     number: int
     text: str
     folder: Path
+    kokoro: Path | None
     seed: int
 
 
-def synthesise(
+def synthesise(  # noqa: PLR0913 - all but two by keyword
     sentences: Sequence[str],
     folder: Path,
     *,
+    kokoro: Path | None,
     hours: float,
     workers: int,
     seed: int,
@@ -42,12 +44,12 @@ def synthesise(
     """Speak ``sentences`` in order until there are ``hours`` of speech; write them as a corpus.
 
     Utterances that are there already are kept, so that an interrupted run goes on. ``made`` is
-    told the seconds of each. Raises ``click.ClickException`` if a voice is not installed or the
-    sentences run out at less than half of what was asked for.
+    told the seconds of each. kokoro: see ``make_voices``. Raises ``click.ClickException`` if a
+    voice is not installed or the sentences run out at less than half of what was asked for.
     """
-    make_voices()
+    make_voices(kokoro)
     folder.mkdir(parents=True, exist_ok=True)
-    tasks = [Task(number, text, folder, seed) for number, text in enumerate(sentences)]
+    tasks = [Task(number, text, folder, kokoro, seed) for number, text in enumerate(sentences)]
     seconds, lines = 0.0, []
     with ProcessPoolExecutor(workers) as pool:
         block = 64 * workers
@@ -70,7 +72,7 @@ def synthesise(
 def _speak(task: Task) -> dict[str, object] | None:
     """The manifest's entry of one utterance; ``None`` where a voice gave nothing usable."""
     rng = np.random.default_rng((task.seed, task.number))
-    voice = _choose(float(rng.random()))
+    voice = _choose(float(rng.random()), task.kokoro)
     path = voice_file(task.folder, task.number)
     if not path.is_file():
         try:
@@ -90,14 +92,14 @@ def _speak(task: Task) -> dict[str, object] | None:
     }
 
 
-def _choose(draw: float) -> Voice:
-    for share, voice in _voices():
+def _choose(draw: float, kokoro: Path | None) -> Voice:
+    for share, voice in _voices(kokoro):
         draw -= share
         if draw < 0:
             return voice
-    return _voices()[0][1]
+    return _voices(kokoro)[0][1]
 
 
 @cache
-def _voices() -> list[tuple[float, Voice]]:
-    return make_voices()
+def _voices(kokoro: Path | None) -> list[tuple[float, Voice]]:
+    return make_voices(kokoro)

@@ -15,10 +15,9 @@ import soxr
 
 from streamscribe.model import Samples
 from streamscribe.timeline import SAMPLE_RATE
+from streamscribe_export.ctc_head.neural_voices import JoeVoice, KokoroVoice
 
 FLITE_VOICES: Final = ("slt", "rms", "awb")
-HIBARI_SHARE: Final = 0.7
-"""Part of the sentences that the more natural voice speaks."""
 
 
 class Voice(Protocol):
@@ -88,21 +87,25 @@ class HibariVoice:
         return np.asarray(self._dsp.synth(*warped, f0 * pitch, rng), dtype=np.float32)
 
 
-def make_voices() -> list[tuple[float, Voice]]:
-    """The voices that every head is made with, and how much of the text each speaks.
+def make_voices(kokoro: Path | None = None) -> list[tuple[float, Voice]]:
+    """The voices that a head is made with, and how much of the text each speaks.
 
-    Raises ``click.ClickException`` that says how to get what is not installed.
+    kokoro: folder of Kokoro's speakers; ``None``: leave that voice out. Raises
+    ``click.ClickException`` that says how to get what is not installed.
     """
     if shutil.which("flite") is None:
         raise click.ClickException("the program flite is not installed; try: apt-get install flite")
     try:
-        hibari = HibariVoice()
+        shares: list[tuple[float, Voice]] = [(0.5, HibariVoice()), (0.2, JoeVoice())]
+        if kokoro is not None:
+            shares.append((0.1, KokoroVoice(kokoro)))
     except ImportError as error:
         raise click.ClickException(
-            "the voice package hibari-tts is not installed; try: pip install hibari-tts==0.2.1"
+            f"a voice is not installed ({error}); see docs/models/moonshine-tiny-en-ctc.md for all"
         ) from error
-    share = (1 - HIBARI_SHARE) / len(FLITE_VOICES)
-    return [(HIBARI_SHARE, hibari), *((share, FliteVoice(name)) for name in FLITE_VOICES)]
+    shares += [(0.07, FliteVoice(name)) for name in FLITE_VOICES]
+    total = sum(share for share, _ in shares)
+    return [(share / total, voice) for share, voice in shares]
 
 
 def voice_file(folder: Path, number: int) -> Path:
