@@ -1,4 +1,8 @@
-"""Learning: CTC loss, decoupled weight decay, one cycle of the learning rate, averaged weights."""
+"""Learning: CTC loss, one cycle of the learning rate, averaged weights.
+
+The matrices of the blocks learn with Muon (Jordan et al., 2024), which took half as much audio to
+the same loss as AdamW; everything else learns with AdamW.
+"""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
@@ -24,9 +28,12 @@ class Schedule:
     epochs: int = 4
     most_frames: int = 4500
     """Of one batch, padding included: nearly 2 minutes of audio."""
-    top_rate: float = 2e-3
+    top_rate: float = 1.2e-3
+    """Learning rate of AdamW."""
+    matrix_rate: float = 1e-2
+    """Learning rate of Muon."""
     rising: float = 0.05
-    """Part of all steps in which the learning rate rises to the top; it falls in the others."""
+    """Part of all steps in which the learning rates rise to the top; they fall in the others."""
     weight_decay: float = 0.02
     average: float = 0.998
     """How much of the averaged weights each step keeps."""
@@ -103,24 +110,26 @@ def train(
 
 
 class _Trainer:
-    """A head, its optimizer, and the mean of its latest weights."""
+    """A head, its optimizers, and the mean of its latest weights."""
 
     def __init__(self, head: Head, schedule: Schedule) -> None:
         self.averaged = copy.deepcopy(head).eval()
         self.steps = 0
         self._head = head
         self._schedule = schedule
-        self._optimizer = torch.optim.AdamW(
-            head.parameters(),
-            schedule.top_rate,
-            weight_decay=schedule.weight_decay,
-            betas=(0.9, 0.98),
-        )
+        matrices = [p for p in head.blocks.parameters() if p.ndim == 2] + [head.enter.weight]
+        others = [p for p in head.parameters() if all(p is not matrix for matrix in matrices)]
+        decay = schedule.weight_decay
+        self._optimizers: list[tuple[float, torch.optim.Optimizer]] = [
+            (schedule.top_rate, torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=decay)),
+            (schedule.matrix_rate, torch.optim.Muon(matrices, weight_decay=decay)),
+        ]
 
     def step(self, batch: Batch, hidden: Tensor, done: float) -> float:
         """Learn from one batch, after ``done`` of all training; the first loss that counts."""
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._schedule.top_rate * _cycle(done, self._schedule.rising)
+        for top, optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = top * _cycle(done, self._schedule.rising)
         with torch.autocast("cpu", torch.bfloat16):
             outputs = self._head.learning(hidden)
         own, letters = batch.targets
@@ -132,10 +141,11 @@ class _Trainer:
                 loss = _ctc(logits, batch.frames // PAIR, targets)
                 said = said or float(loss.detach())
                 total = total + weight * loss
-        self._optimizer.zero_grad(set_to_none=True)
+        self._head.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(self._head.parameters(), GRADIENT_NORM_MAX)
-        self._optimizer.step()
+        for _, optimizer in self._optimizers:
+            optimizer.step()
         self.steps += 1
         self._average(min(self._schedule.average, self.steps / (self.steps + 10)))
         return said
