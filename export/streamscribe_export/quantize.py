@@ -1,9 +1,17 @@
 """Smaller weights: int8 for matrix products, or fp16 for everything.
 
-int8 quantises weights per output column once, and activations per frame at every call:
+int8 quantises weights per output column once, and activations per frame at every call, centred:
 
-    x = scale * (q - 0) + low                 of one frame, low its least value
+    x = scale * (q - 128)                     of one frame, scale its largest value / 127
+    x @ W = scale * ((q - 128) @ W)
+
+Products that make frames narrower follow an activation function in these families. It leaves
+little below 0, so there the bytes begin at the frame's least value instead:
+
+    x = scale * q + low
     x @ W = scale * (q @ W) + low * columns   columns: the sums of W's columns
+
+The two passes more over the result, which is narrow there, are worth the bit that they save.
 
 ONNX Runtime's own dynamic quantisation takes one scale for the whole call instead, so that a loud
 frame coarsens all others and a neighbour in the batch changes the result. Per frame no frame
@@ -27,6 +35,9 @@ import numpy.typing as npt
 from streamscribe_export.errors import UnsupportedCheckpoint
 
 OnnxModel = Any
+
+CONTRIBUTED: Final = "com.microsoft"
+"""Domain of the operations that ONNX Runtime has beside the standard ones."""
 
 LEAST_WEIGHTS: Final = 1_024
 """Smaller matrices are not worth the passes."""
@@ -64,7 +75,7 @@ def weight_range(cpuinfo: Path = Path("/proc/cpuinfo"), machine: str = "x86_64")
 
 def quantize_int8(model: OnnxModel, weights: WeightRange) -> int:
     """Quantise in place; returns how many products were."""
-    from onnx import numpy_helper
+    from onnx import helper, numpy_helper
 
     graph = model.graph
     floats = {weight.name: weight for weight in graph.initializer}
@@ -82,6 +93,7 @@ def quantize_int8(model: OnnxModel, weights: WeightRange) -> int:
         if not users[name]:
             graph.initializer.remove(floats[name])
     editor.finish()
+    model.opset_import.append(helper.make_opsetid(CONTRIBUTED, 1))
     return len(products)
 
 
@@ -139,50 +151,67 @@ class _Editor:
     def __init__(self, graph: OnnxModel) -> None:
         self._graph = graph
         self._nodes: list[Any] = []
-        self._rows: dict[str, str] = {}
-        self._constant("levels", np.array(255, dtype=np.float32))
+        self._rows: set[str] = set()
+        self._constant("levels", np.array(127, dtype=np.float32))
+        self._constant("all_levels", np.array(255, dtype=np.float32))
         self._constant("least_range", np.array(1e-9, dtype=np.float32))
         self._constant("one", np.array(1, dtype=np.float32))
         self._constant("zero", np.array(0, dtype=np.uint8))
+        self._constant("middle", np.array(128, dtype=np.uint8))
 
     def keep(self, node: Any) -> None:  # noqa: ANN401
         self._nodes.append(node)
 
     def replace(self, node: Any, weights: npt.NDArray[np.float32], top: int) -> None:  # noqa: ANN401
         """Put a product of bytes in place of ``node``, whose right side is ``weights``."""
-        row = self._row(node.input[0])
+        lifted = weights.shape[1] < weights.shape[0]
+        row = self._row(node.input[0], lifted=lifted)
         base = f"int8/{node.output[0]}"
         scale = np.maximum(abs(weights).max(axis=0), 1e-12).astype(np.float32) / top
         whole = np.clip(np.rint(weights / scale), -top, top).astype(np.int8)
         self._constant(f"{base}/weights", whole)
         self._constant(f"{base}/scale", scale)
-        columns = whole.astype(np.int64).sum(axis=0) * scale.astype(np.float64)
-        self._constant(f"{base}/columns", columns.astype(np.float32))
-        self._add("MatMulInteger", [f"{row}/q", f"{base}/weights"], f"{base}/sum")
-        self._add("Cast", [f"{base}/sum"], f"{base}/float", to=1)
-        self._add("Mul", [f"{row}/scale", f"{base}/scale"], f"{base}/scales")
-        self._add("Mul", [f"{base}/float", f"{base}/scales"], f"{base}/scaled")
-        self._add("Mul", [f"{row}/low", f"{base}/columns"], f"{base}/offset")
-        self._add("Add", [f"{base}/scaled", f"{base}/offset"], node.output[0])
+        zero = "int8/zero" if lifted else "int8/middle"
+        scaled = f"{base}/scaled" if lifted else node.output[0]
+        # ONNX Runtime would fuse these from standard operations, too, but then takes in the bias
+        # that follows, and scales it by frames as well.
+        product = [f"{row}/q", f"{base}/weights", "int8/one", f"{base}/scale", zero]
+        self._add("MatMulIntegerToFloat", product, f"{base}/columns", domain=CONTRIBUTED)
+        self._add("Mul", [f"{base}/columns", f"{row}/scale"], scaled)
+        if lifted:
+            columns = whole.astype(np.int64).sum(axis=0) * scale.astype(np.float64)
+            self._constant(f"{base}/sums", columns.astype(np.float32))
+            self._add("Mul", [f"{row}/low", f"{base}/sums"], f"{base}/offset")
+            self._add("Add", [scaled, f"{base}/offset"], node.output[0])
 
     def finish(self) -> None:
         del self._graph.node[:]
         self._graph.node.extend(self._nodes)
 
-    def _row(self, name: str) -> str:
-        """Nodes that quantise every frame of tensor ``name``; written once."""
-        if name not in self._rows:
-            row = self._rows[name] = f"int8/row/{name}"
-            self._add("ReduceMin", [name], f"{row}/low", axes=[-1], keepdims=1)
-            self._add("ReduceMax", [name], f"{row}/high", axes=[-1], keepdims=1)
+    def _row(self, name: str, *, lifted: bool) -> str:
+        """Nodes that quantise every frame of tensor ``name``; written once for each way."""
+        row = f"int8/{'lifted' if lifted else 'centred'}/{name}"
+        if row in self._rows:
+            return row
+        self._rows.add(row)
+        self._add("ReduceMin", [name], f"{row}/low", axes=[-1], keepdims=1)
+        self._add("ReduceMax", [name], f"{row}/high", axes=[-1], keepdims=1)
+        if lifted:
             self._add("Sub", [f"{row}/high", f"{row}/low"], f"{row}/span")
-            self._add("Max", [f"{row}/span", "int8/least_range"], f"{row}/range")
-            self._add("Div", [f"{row}/range", "int8/levels"], f"{row}/scale")
-            self._add("Div", ["int8/levels", f"{row}/range"], f"{row}/inverse")
-            self._add("Sub", [name, f"{row}/low"], f"{row}/above")
-            self._add("Mul", [f"{row}/above", f"{row}/inverse"], f"{row}/level")
-            self._add("QuantizeLinear", [f"{row}/level", "int8/one", "int8/zero"], f"{row}/q")
-        return self._rows[name]
+            spans, levels, zero = [f"{row}/span"], "int8/all_levels", "int8/zero"
+        else:
+            self._add("Neg", [f"{row}/low"], f"{row}/depth")
+            spans, levels, zero = [f"{row}/high", f"{row}/depth"], "int8/levels", "int8/middle"
+        self._add("Max", [*spans, "int8/least_range"], f"{row}/range")
+        self._add("Div", [f"{row}/range", levels], f"{row}/scale")
+        self._add("Div", [levels, f"{row}/range"], f"{row}/inverse")
+        above = name
+        if lifted:
+            above = f"{row}/above"
+            self._add("Sub", [name, f"{row}/low"], above)
+        self._add("Mul", [above, f"{row}/inverse"], f"{row}/level")
+        self._add("QuantizeLinear", [f"{row}/level", "int8/one", zero], f"{row}/q")
+        return row
 
     def _add(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> None:  # noqa: ANN401
         from onnx import helper
