@@ -1,13 +1,13 @@
-"""Checkpoints of known families end to end: trained on digits, exported, streamed, counted.
+"""A checkpoint of a known family end to end: trained on digits, exported, streamed, counted.
 
-Small models learn spoken digits from scratch and are saved as users have theirs; their bundles
-come from ``streamscribe export``. New recordings are then decoded whole by the original library,
+A small wav2vec2 learns spoken digits from scratch and is saved as users have theirs; its bundle
+comes from ``streamscribe export``. New recordings are then decoded whole by the original library,
 whole by the bundle, and streamed with every preset of latency: of the voices (and clips) that were
 learned from, where there are few errors that are not the stream's, and of a voice held out, which
 five others hardly prepare for.
 
-The one kind of encoder takes the mean and variance of its first convolution over everything that
-it hears at once (group norm), the other of every frame by itself (layer norm).
+Its first convolution takes mean and variance over everything that it hears at once (group norm),
+which is what windows disturb most.
 """
 
 import importlib.util
@@ -27,7 +27,7 @@ from bench.bootstrap import paired_difference
 from bench.command import Request, bench_command
 from bench.decoding import decode_whole_ctc, final_text
 from bench.digits_audio import Digits, Manner, Recording, digit_errors
-from bench.digits_training import KINDS, LENGTHS_S, recipe, texts_of, train
+from bench.digits_training import LENGTHS_S, recipe, texts_of, train
 from bench.outcome import Figures, Grid, Outcome
 from bench.progress import with_progress
 from bench.scoring import Errors, wer_percent
@@ -61,16 +61,8 @@ Ways = dict[str, list[Errors]]
     help="Folder that keeps the checkpoints; those of the same recipe are not trained again"
     " [default: a temporary one].",
 )
-@click.option(
-    "--only",
-    "kinds",
-    type=click.Choice(list(KINDS)),
-    multiple=True,
-    default=list(KINDS),
-    help="A model; may be given more than once [default: all].",
-)
-def main(request: Request, steps: int, kinds: tuple[str, ...]) -> Outcome:
-    """WER of small trained checkpoints: original, exported, and streamed at every latency."""
+def main(request: Request, steps: int) -> Outcome:
+    """WER of a small trained checkpoint: original, exported, and streamed at every latency."""
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         click.echo(
@@ -83,9 +75,7 @@ def main(request: Request, steps: int, kinds: tuple[str, ...]) -> Outcome:
     }
     cache = click.get_current_context().meta[CACHE]
     with nullcontext(cache) if cache else tempfile.TemporaryDirectory() as folder:
-        models = {
-            kind: _measure(kind, request, steps, Path(folder) / kind, voices) for kind in kinds
-        }
+        measured = _measure(request, steps, Path(folder), voices)
     figures: Figures = {
         "voices": {
             name: {
@@ -97,9 +87,9 @@ def main(request: Request, steps: int, kinds: tuple[str, ...]) -> Outcome:
         },
         "manner": asdict(LISTENING),
         "threads": THREADS,
-        "models": models,
+        **measured,
     }
-    return Outcome(figures, (_grid(models),))
+    return Outcome(figures, (_grid(measured),))
 
 
 def _recordings(request: Request, *, held_out: bool) -> list[Recording]:
@@ -109,16 +99,16 @@ def _recordings(request: Request, *, held_out: bool) -> list[Recording]:
     return [digits.join(rng, float(seconds), LISTENING) for seconds in lengths_s]
 
 
-def _measure(kind: str, request: Request, steps: int, folder: Path, voices: Voices) -> Figures:
+def _measure(request: Request, steps: int, folder: Path, voices: Voices) -> Figures:
     checkpoint, bundle = folder / "checkpoint", folder / "bundle"
-    training = _trained(kind, request, steps, checkpoint)
+    training = _trained(request, steps, checkpoint)
     exported = _export(checkpoint, bundle)
     recognizer = load_recognizer(str(bundle), threads=THREADS)
     return {
         "training": training,
         "export": exported,
         **{
-            name: _decode(recognizer, checkpoint, recordings, f"{kind}, {name}")
+            name: _decode(recognizer, checkpoint, recordings, name)
             for name, recordings in voices.items()
         },
     }
@@ -139,17 +129,17 @@ def _decode(
     return {name: _figures(errors, ways["original"]) for name, errors in ways.items()}
 
 
-def _trained(kind: str, request: Request, steps: int, folder: Path) -> Figures:
+def _trained(request: Request, steps: int, folder: Path) -> Figures:
     """Facts about the training, which is done unless ``folder`` has its outcome already."""
     note = folder / "training.json"
-    wanted = recipe(kind, steps)
+    wanted = recipe(steps)
     if note.exists():
         facts: Figures = json.loads(note.read_text(encoding="utf-8"))
         if facts["recipe"] == wanted:
             return facts
     folder.mkdir(parents=True, exist_ok=True)
     note.unlink(missing_ok=True)
-    done = train(kind, Digits.load(request.speech, held_out=False), steps, folder)
+    done = train(Digits.load(request.speech, held_out=False), steps, folder)
     facts = {**asdict(done), "recipe": wanted}
     note.write_text(json.dumps(facts), encoding="utf-8")
     return facts
@@ -183,19 +173,19 @@ def _figures(errors: Sequence[Errors], baseline: Sequence[Errors]) -> Figures:
     }
 
 
-def _grid(models: Mapping[str, Figures]) -> Grid:
+def _grid(measured: Figures) -> Grid:
     rows: list[tuple[str, ...]] = []
     ways = ("original", "whole", *Latency)
-    for kind, voice, way in product(models, ("known", "held_out"), ways):
-        decoded = models[kind][voice]
+    for voice, way in product(("known", "held_out"), ways):
+        decoded = measured[voice]
         assert isinstance(decoded, dict)
         figures = decoded[way]
         above = figures["above_original"]
         rows.append((
-            kind, voice, str(way), f"{figures['wer_percent']:.2f} %", f"{above['points']:+.2f}",
+            voice, str(way), f"{figures['wer_percent']:.2f} %", f"{above['points']:+.2f}",
             f"{above['low']:+.2f} .. {above['high']:+.2f}",
         ))  # fmt: skip
-    columns = ("model", "voices", "decoded", "WER", "above original", "95 % interval")
+    columns = ("voices", "decoded", "WER", "above original", "95 % interval")
     return Grid("Spoken digits", columns, rows)
 
 
