@@ -28,24 +28,27 @@ from streamscribe_export.ctc_head.training import Lesson, Progress, Schedule, tr
 from streamscribe_export.ctc_head.vocabulary import characters, learn_pieces
 from streamscribe_export.ctc_head.voices import FLITE_VOICES
 
-PIECES: Final = 320
+PIECES: Final = 1_000
 
 LIBRISPEECH: Final = "librispeech_train_clean_251spk"
 SPOKEN: Final = Share(passes=1, windowed=0.25, clean=False)
 
 SHARES: Final = {
-    LIBRISPEECH: Share(passes=4, windowed=0.35),
-    "speechocean762": Share(passes=1, weight=0.4, windowed=0),
+    LIBRISPEECH: Share(passes=8, weight=0.5, windowed=0.35),
+    "speechocean762": Share(passes=1, weight=0.12, windowed=0),
     "dctts_rerecorded_lj": Share(passes=1, weight=1.5, windowed=0),
-    "asterisk_en": Share(passes=1, windowed=0),
-    **{f"synthetic_{voice}": SPOKEN for voice in ("hibari", "joe", "kokoro", *FLITE_VOICES)},
+    "asterisk_en": Share(passes=1, weight=0.7, windowed=0),
+    "synthetic_hibari": SPOKEN,
+    "synthetic_joe": replace(SPOKEN, weight=1.3),
+    "synthetic_kokoro": Share(passes=4, weight=2.5, windowed=0.25),
+    **{f"synthetic_{voice}": replace(SPOKEN, weight=0.45) for voice in FLITE_VOICES},
 }
 """Of the shipped head: what is most like the speech that it is measured on is heard most."""
 
 LEFT_OUT: Final = ("picovoice_barista", "picovoice_wakewords")
 """One speaker and a few hundred words: an hour of it teaches less than a minute of the others."""
 
-SCHEDULE: Final = Schedule(seed=1, epochs=20, most_frames=8000)
+SCHEDULE: Final = Schedule(seed=1, epochs=12, most_frames=6000)
 
 
 @dataclass(frozen=True, slots=True)
