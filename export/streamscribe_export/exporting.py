@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import platform
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -22,10 +23,9 @@ from streamscribe_export.checkpoint import (
     load_tokenizer,
     read_checkpoint,
 )
-from streamscribe_export.errors import UnsupportedCheckpoint
 from streamscribe_export.families import Geometry, geometry
 from streamscribe_export.front_end import SAMPLE_RATE, FrontEndFacts, read_front_end
-from streamscribe_export.graph import PROTOBUF_MAX_BYTES, float_bytes, trace
+from streamscribe_export.graph import save, trace, weights_beside
 from streamscribe_export.hub import locate, name_from
 from streamscribe_export.parity import Parity, check_frames, compare, judge, test_signals
 from streamscribe_export.pieces import Vocabulary, check_pieces, read_vocabulary
@@ -36,6 +36,8 @@ from streamscribe_export.speed import WINDOWS_S, Speed, measure, peak_memory_byt
 from streamscribe_export.staging import check_output, describe_file, staged
 
 ENCODER: Final = "encoder.onnx"
+PLAIN: Final = "plain/float32.onnx"
+"""The graph as it was traced; gone when the bundle is whole."""
 TOKENS: Final = "tokens.json"
 
 Stage = Callable[[str], AbstractContextManager[None]]
@@ -125,19 +127,21 @@ def export_checkpoint(request: Request, stage: Stage) -> Report:
         with stage("loading weights and tokenizer"):
             loaded = _load(checkpoint)
         with stage("writing the graph"):
-            plain = folder / "float32.onnx"
+            # A folder of its own: weights of large models are written as many files beside it.
+            plain = folder / PLAIN
+            plain.parent.mkdir()
             _trace(loaded, plain)
         with stage("converting" if request.quantize == "none" else f"to {request.quantize}"):
-            precision = _convert(loaded, plain, folder / ENCODER, request.quantize)
+            precision = _convert(plain, folder / ENCODER, request.quantize)
         with stage("comparing with PyTorch"):
             parity = _compare(loaded, folder, request, recordings)
         with stage("measuring speed"):
             speeds = _measure(loaded, folder, request)
-        plain.unlink(missing_ok=True)
+        shutil.rmtree(plain.parent)
         _write_tokens(loaded.vocabulary, folder / TOKENS)
         report = Report(
             name, request.quantize, precision,
-            checkpoint.weight_bytes, (folder / ENCODER).stat().st_size, parity, speeds,
+            checkpoint.weight_bytes, _encoder_bytes(folder), parity, speeds,
             request.cores, peak_memory_bytes(),
         )  # fmt: skip
         _write_manifest(loaded, report, request, folder)
@@ -168,26 +172,20 @@ def _trace(loaded: _Loaded, file: Path) -> None:
     trace(loaded.model, loaded.checkpoint.family, loaded.geometry, width, file)
 
 
-def _convert(loaded: _Loaded, plain: Path, file: Path, quantize: str) -> str:
+def _convert(plain: Path, file: Path, quantize: str) -> str:
     """Write the bundle's graph; returns what was done."""
-    weights = float_bytes(loaded.model)
-    if quantize == "none":
-        if weights > PROTOBUF_MAX_BYTES:
-            raise UnsupportedCheckpoint(
-                f"{weights / 1e9:.1f} GB of float32 weights don't fit into one file; allowed:"
-                f" {PROTOBUF_MAX_BYTES / 1e9:.1f} GB, or --quantize int8 or fp16"
-            )
-        plain.rename(file)
-        return "float32"
     if quantize == "fp16":
         write_fp16(file, plain)
         return "float16 inside, float32 outside"
     import onnx
 
     graph = onnx.load(plain)
+    if quantize == "none":
+        save(graph, file)
+        return "float32"
     chosen = weight_range(machine=platform.machine())
     count = quantize_int8(graph, chosen)
-    onnx.save(graph, file)
+    save(graph, file)
     return f"{count} matrix products in int8, weights of {chosen.bits} bits: {chosen.reason}"
 
 
@@ -207,11 +205,21 @@ def _measure(loaded: _Loaded, folder: Path, request: Request) -> tuple[Speed, ..
     threads = request.cores
     runs = {"torch": torch_run(loaded.model, loaded.front_end, threads)}
     family = loaded.checkpoint.family
-    if request.quantize != "none" and float_bytes(loaded.model) <= PROTOBUF_MAX_BYTES:
-        plain = folder / "float32.onnx"
-        runs["float32"] = graph_run(plain, family, loaded.front_end, threads)
+    if request.quantize != "none":
+        runs["float32"] = graph_run(folder / PLAIN, family, loaded.front_end, threads)
     runs["bundle"] = graph_run(folder / ENCODER, family, loaded.front_end, threads)
     return tuple(measure(runs, window_s) for window_s in request.windows_s)
+
+
+def _encoder_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in _encoder_files(folder).values())
+
+
+def _encoder_files(folder: Path) -> dict[str, Path]:
+    """The encoder's files by role."""
+    encoder = folder / ENCODER
+    weights = weights_beside(encoder)
+    return {"encoder": encoder} | ({"weights": weights} if weights.exists() else {})
 
 
 def _write_tokens(vocabulary: Vocabulary, file: Path) -> None:
@@ -240,7 +248,7 @@ def _write_manifest(loaded: _Loaded, report: Report, request: Request, folder: P
         },
         "ctc": {"batchable": True},
         "files": {
-            "encoder": describe_file(folder / ENCODER),
+            **{role: describe_file(path) for role, path in _encoder_files(folder).items()},
             "tokenizer": describe_file(folder / TOKENS),
         },
         "measured": report.as_json(),

@@ -23,11 +23,26 @@ TRACED_FRAMES: Final = 53
 """Odd, and long enough for every convolution over frames."""
 PROTOBUF_MAX_BYTES: Final = 2**31 - 2**24
 """What one ONNX file can hold, less some room for the graph itself."""
+WEIGHTS_SUFFIX: Final = ".weights"
 
 
-def float_bytes(model: TorchModel) -> int:
-    """Bytes of the weights in float32."""
-    return 4 * sum(int(weight.numel()) for weight in model.parameters())
+def save(model: Any, file: Path) -> None:  # noqa: ANN401
+    """Write an ONNX model; weights that one file can't hold go into ``weights_beside(file)``."""
+    import onnx
+
+    size = sum(len(weight.raw_data) for weight in model.graph.initializer)
+    if size <= PROTOBUF_MAX_BYTES:
+        onnx.save(model, file)
+        return
+    onnx.save(
+        model, file, save_as_external_data=True, all_tensors_to_one_file=True,
+        location=weights_beside(file).name,
+    )  # fmt: skip
+
+
+def weights_beside(file: Path) -> Path:
+    """Where ``save`` puts the weights of a large model."""
+    return file.with_name(file.name + WEIGHTS_SUFFIX)
 
 
 def trace(

@@ -33,6 +33,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamscribe_export.errors import UnsupportedCheckpoint
+from streamscribe_export.graph import save
 
 OnnxModel = Any
 
@@ -113,7 +114,7 @@ def write_fp16(file: Path, plain: Path) -> None:
         half = convert_float_to_float16(
             graph, keep_io_types=True, op_block_list=blocked, node_block_list=_angles(graph.graph)
         )
-        onnx.save(half, file)
+        save(half, file)
         if _loads(file):
             return
     raise UnsupportedCheckpoint(

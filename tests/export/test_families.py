@@ -13,9 +13,12 @@ from fakes_checkpoints import RECIPES, Export, make_checkpoint
 from streamscribe.bundle import Bundle, load_bundle
 from streamscribe.ctc import GreedyDecoder
 from streamscribe.ctc_model import CtcModel
+from streamscribe.errors import HashMismatch
 from streamscribe.features import log_mel
 from streamscribe.model import Samples
+from streamscribe.model_files import Role
 from streamscribe.tokens import decode
+from streamscribe_export import graph
 from streamscribe_export.checkpoint import load_model, load_tokenizer, quiet, read_checkpoint
 from streamscribe_export.signals import babble
 
@@ -23,6 +26,7 @@ COMMON = ["wav2vec2", "wav2vec2 with layer norms", "sew", "mctct", "wav2vec2-ber
 KINDS = [pytest.param(kind, marks=() if kind in COMMON else pytest.mark.slow) for kind in RECIPES]
 DECIDED = [kind for kind in RECIPES if kind not in ("wav2vec2", "parakeet")]
 """Of parakeet, random weights are so undecided that rounding changes what they say."""
+Patch = pytest.MonkeyPatch
 WINDOW = babble(25_613, seed=3)
 
 
@@ -57,6 +61,28 @@ def test_smaller_bundles_stay_close_and_independent_of_neighbours(
     assert report.parity.agreement >= 0.9
     assert report.parity.batch_difference == 0.0
     assert text_of_bundle(load_bundle(tmp_path / "bundle"))
+
+
+@pytest.mark.parametrize("quantize", ["none", "int8", "fp16"])
+def test_weights_too_large_for_one_file_lie_in_a_second_one(
+    quantize: str, wav2vec2: Path, tmp_path: Path, run_export: Export, monkeypatch: Patch
+) -> None:
+    monkeypatch.setattr(graph, "PROTOBUF_MAX_BYTES", 10_000)
+    report = run_export(wav2vec2, tmp_path / "bundle", quantize=quantize)
+    bundle = load_bundle(tmp_path / "bundle")
+    assert {path.name for path in bundle.folder.iterdir()} == {
+        "bundle.json", "encoder.onnx", "encoder.onnx.weights", "tokens.json",
+    }  # fmt: skip
+    assert report.encoder_bytes > bundle.file(Role.WEIGHTS).stat().st_size > 10_000
+    assert text_of_bundle(bundle)
+    spoil(bundle.folder / "encoder.onnx.weights")
+    with pytest.raises(HashMismatch):
+        CtcModel(load_bundle(tmp_path / "bundle"))
+
+
+def spoil(file: Path) -> None:
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
 
 
 @pytest.mark.parametrize("kind", COMMON)
