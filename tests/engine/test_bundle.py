@@ -194,6 +194,20 @@ def test_a_role_that_the_model_does_not_have_is_named(tmp_path: Path) -> None:
         bundle.file(Role.HEAD)
 
 
+def test_weights_of_a_large_encoder_are_a_file_of_ctc_bundles_alone(tmp_path: Path) -> None:
+    values = ctc_manifest()
+    values["files"]["weights"] = values["files"]["encoder"] | {"path": "encoder.onnx.weights"}
+    bundle = load_bundle(write_manifest(tmp_path, values))
+    assert (bundle.has(Role.WEIGHTS), bundle.has(Role.HEAD)) == (True, False)
+    assert (
+        bundle.size == 2 * values["files"]["encoder"]["size"] + values["files"]["tokenizer"]["size"]
+    )
+    values = manifest()
+    values["files"]["weights"] = values["files"]["encoder"]
+    with pytest.raises(BrokenModel, match=r"field 'files\.weights' is unknown"):
+        load_bundle(write_manifest(tmp_path, values))
+
+
 def test_a_ctc_bundle_states_the_facts_of_its_manifest(tmp_path: Path) -> None:
     bundle = load_bundle(write_manifest(tmp_path, ctc_manifest()))
     assert (bundle.family, bundle.architecture) == (Family.CTC, "wav2vec2")
