@@ -90,11 +90,11 @@ def _targets(texts: Sequence[str], vocabulary: Vocabulary) -> Targets:
 class Masking:
     """Stretches of time and channels that the head must do without."""
 
-    time_masks_per_s: float = 0.25
-    time_frames: int = 10
+    time_masks_per_s: float = 0.6
+    time_frames: int = 12
     channel_masks: int = 2
-    channels: int = 24
-    noise: float = 0.1
+    channels: int = 36
+    noise: float = 0.2
     """Gaussian noise, relative to the typical deviation of a channel."""
 
     def apply(self, batch: Batch, rng: np.random.Generator) -> Tensor:

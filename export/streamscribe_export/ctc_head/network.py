@@ -26,7 +26,7 @@ class Shape:
     width: int = 320
     back: tuple[int, ...] = (1, 2, 1, 3, 1, 4)
     """Each block's convolution sees the frames t - back, t and t + 1."""
-    dropout: float = 0.1
+    dropout: float = 0.12
     encoder_width: int = WIDTH
 
     @property
