@@ -34,13 +34,13 @@ LIBRISPEECH: Final = "librispeech_train_clean_251spk"
 SPOKEN: Final = Share(passes=1, windowed=0.25, clean=False)
 
 SHARES: Final = {
-    LIBRISPEECH: Share(passes=8, weight=0.5, windowed=0.35),
+    LIBRISPEECH: Share(passes=8, weight=0.4, windowed=0.35),
     "speechocean762": Share(passes=1, weight=0.12, windowed=0),
     "dctts_rerecorded_lj": Share(passes=1, weight=1.5, windowed=0),
     "asterisk_en": Share(passes=1, weight=0.7, windowed=0),
     "synthetic_hibari": SPOKEN,
-    "synthetic_joe": replace(SPOKEN, weight=1.3),
-    "synthetic_kokoro": Share(passes=4, weight=2.5, windowed=0.25),
+    "synthetic_joe": replace(SPOKEN, weight=1.2),
+    "synthetic_kokoro": Share(passes=4, windowed=0.25),
     **{f"synthetic_{voice}": replace(SPOKEN, weight=0.45) for voice in FLITE_VOICES},
 }
 """Of the shipped head: what is most like the speech that it is measured on is heard most."""
