@@ -6,6 +6,7 @@ from websockets.sync.server import ServerConnection
 
 from fakes_wire_server import answer_start, final, say_how_much_came, scripted_server
 from streamscribe_client import AsyncStream, Final, ServerError, connect_async
+from streamscribe_client.dialogue import Phase
 from streamscribe_protocol.errors import LocalProtocolError
 from streamscribe_protocol.messages import Error, Flushed, encode
 
@@ -121,6 +122,21 @@ def test_a_send_that_is_blocked_ends_with_the_servers_own_words() -> None:
         with pytest.raises(ServerError, match="out of memory"):
             for _ in range(1_000):
                 await stream.send(bytes(1 << 20))
+
+    with_stream(give_up, use)
+
+
+def test_a_send_right_after_the_servers_last_word_ends_with_it() -> None:
+    def give_up(socket: ServerConnection) -> None:
+        answer_start(socket)
+        socket.send(encode(Error(2, "internal", "out of memory", fatal=True)))
+        socket.recv()
+
+    async def use(stream: AsyncStream) -> None:
+        while stream._dialogue.phase is not Phase.OVER:  # noqa: ASYNC110 - the very next moment
+            await asyncio.sleep(0)
+        with pytest.raises(ServerError, match="out of memory"):
+            await stream.send(b"\x00\x00")
 
     with_stream(give_up, use)
 

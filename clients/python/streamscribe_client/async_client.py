@@ -18,7 +18,7 @@ from streamscribe_client.dialogue import (
     StreamOptions,
     start_message,
 )
-from streamscribe_client.errors import ConnectionFailed
+from streamscribe_client.errors import ConnectionFailed, ServerError
 from streamscribe_client.inbox import Inbox
 from streamscribe_client.websocket import Closed, WebSocket, open_websocket
 from streamscribe_protocol.close_codes import CloseCode
@@ -187,14 +187,22 @@ class AsyncStream:
     async def _read(self) -> None:
         while self._dialogue.phase is not Phase.OVER:
             try:
-                frame = await self._websocket.receive()
-            except Closed as closed:
-                raise self._dialogue.closed(closed.code, closed.reason) from closed
-            event = self._dialogue.receive(frame)
+                event = await self._next_event()
+            except (ServerError, RemoteProtocolError, ConnectionError) as failure:
+                self._inbox.end(failure)  # at once: a `send` that follows must find it
+                raise
             if event is not None:
                 self._inbox.put(event)
             if self._dialogue.ready is not None:
                 self._answered.set()
+
+    async def _next_event(self) -> StreamEvent | None:
+        """What the server's next frame means for the caller, if anything."""
+        try:
+            frame = await self._websocket.receive()
+        except Closed as closed:
+            raise self._dialogue.closed(closed.code, closed.reason) from closed
+        return self._dialogue.receive(frame)
 
     def _task_done(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():
