@@ -31,6 +31,8 @@ class Request:
     """Folder of real speech: ``dev``, ``long``, ``noise`` and ``vad``, each with its manifest."""
     limit: int | None
     """Most clips of each folder; None: all."""
+    file: Path | None
+    """Where the result will be written; None: nowhere."""
 
 
 Measure = Callable[Concatenate[Request, P], Outcome]
@@ -54,13 +56,13 @@ def bench_command(
                 click.echo(f"{name}: skipped, there is no folder of real speech at {speech}")
                 return
             facts = describe_run()
-            outcome = measure(Request(speech, limit), *args, **own)
+            file = out or (RESULTS / f"{name}.json" if limit is None else None)
+            outcome = measure(Request(speech, limit, file), *args, **own)
             console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
             for grid in outcome.grids:
                 print_grid(console, grid)
             print_verdicts(console, {name: outcome.figures})
             asked: Figures = {"limit": limit, **own}
-            file = out or (RESULTS / f"{name}.json" if limit is None else None)
             if file is not None:
                 _write(file, {"bench": name, **facts, "asked": asked, "figures": outcome.figures})
                 console.print(f"written to {file}", highlight=False, soft_wrap=True)

@@ -17,7 +17,7 @@ import click
 import numpy as np
 
 from bench.bootstrap import paired_difference
-from bench.command import RESULTS, Request, bench_command
+from bench.command import Request, bench_command
 from bench.corpus import Clip, load_clips
 from bench.curve_plot import CurvePoint, plot_curve
 from bench.decoding import decode_whole_ctc, final_text
@@ -40,7 +40,6 @@ HOPS_AND_RIGHTS_MS: Final = (
 USUAL_LEFT_MS: Final = 8_000
 OTHER_LEFTS_MS: Final = (1_000, 2_000, 4_000)
 """Tried with the hop and right context of the preset medium."""
-PLOT: Final = RESULTS / "ctc_curve.svg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +88,13 @@ def main(request: Request, model: str, presets_only: bool) -> Outcome:
         },
         "chunks": [_figures(run, offline) for run in runs],
     }
-    if request.limit is None:
+    if request.file is not None:
         points = [CurvePoint(run.committed.p50_s, wer_percent(run.errors)) for run in runs]
         named = {
             name.value: points[[run.chunk for run in runs].index(chunk)]
             for name, chunk in presets.items()
         }
-        plot_curve(PLOT, ctc.name, points, named, wer_percent(offline))
+        plot_curve(request.file.with_suffix(".svg"), ctc.name, points, named, wer_percent(offline))
     return Outcome(figures, (_grid(runs, presets, offline),))
 
 
