@@ -9,7 +9,7 @@ from torch import Tensor
 
 from streamscribe_export.ctc_head.encoder import FRAMES_PER_S
 from streamscribe_export.ctc_head.store import Store, Utterance
-from streamscribe_export.ctc_head.vocabulary import Vocabulary, characters
+from streamscribe_export.ctc_head.vocabulary import Spelling
 
 Item = tuple[Store, Utterance]
 
@@ -32,8 +32,8 @@ class Batch:
     """(utterances, frames, WIDTH) float32."""
     frames: Tensor
     """(utterances,): how many of them are real."""
-    targets: tuple[Targets, Targets]
-    """In the head's vocabulary, and in characters."""
+    targets: Sequence[Targets]
+    """In each of the spellings asked for."""
 
 
 def weighted(
@@ -48,7 +48,10 @@ def weighted(
 
 
 def batches(
-    items: Sequence[Item], vocabulary: Vocabulary, most_frames: int, rng: np.random.Generator
+    items: Sequence[Item],
+    spellings: Sequence[Spelling],
+    most_frames: int,
+    rng: np.random.Generator,
 ) -> Iterator[Batch]:
     """``items`` in batches of at most ``most_frames`` padded frames, in random order."""
     # Lengths are blurred, so that epochs don't always batch the same utterances.
@@ -64,22 +67,22 @@ def batches(
             longest = item[1].frames
         groups[-1].append(item)
     for number in rng.permutation(len(groups)):
-        yield collate(groups[int(number)], vocabulary)
+        yield collate(groups[int(number)], spellings)
 
 
-def collate(items: Sequence[Item], vocabulary: Vocabulary) -> Batch:
+def collate(items: Sequence[Item], spellings: Sequence[Spelling]) -> Batch:
     """One padded batch."""
     pieces = [torch.from_numpy(np.array(store.hidden(utterance))) for store, utterance in items]
     texts = [utterance.text for _, utterance in items]
     return Batch(
         hidden=torch.nn.utils.rnn.pad_sequence(pieces, batch_first=True).float(),
         frames=torch.tensor([len(piece) for piece in pieces]),
-        targets=(_targets(texts, vocabulary), _targets(texts, characters())),
+        targets=[_targets(texts, spelling) for spelling in spellings],
     )
 
 
-def _targets(texts: Sequence[str], vocabulary: Vocabulary) -> Targets:
-    tokens = [vocabulary.ids(text) for text in texts]
+def _targets(texts: Sequence[str], spelling: Spelling) -> Targets:
+    tokens = [spelling.ids(text) for text in texts]
     return Targets(
         ids=torch.tensor([token for ids in tokens for token in ids]),
         lens=torch.tensor([len(ids) for ids in tokens]),

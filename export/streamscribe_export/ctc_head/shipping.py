@@ -119,10 +119,10 @@ class _Graph:
         ]
         x = self._linear("enter", self._node("Concat", pair, axis=2))
         shape = self._head.shape
-        for number, back in enumerate(shape.back):
+        for number, (back, ahead) in enumerate(zip(shape.back, shape.ahead, strict=True)):
             if number == len(shape.back) // 2:
                 x = self._told(x)
-            x = self._block(f"blocks.{number}", x, back)
+            x = self._block(f"blocks.{number}", x, back, ahead)
         out = self._linear("leave", self._norm("last", x))
         self._node("Identity", [out], name="logits")
         size = self._state["leave.weight"].shape[0]
@@ -138,22 +138,22 @@ class _Graph:
             self._constants,
         )
 
-    def _block(self, name: str, x: str, back: int) -> str:
+    def _block(self, name: str, x: str, back: int, ahead: int) -> str:
         normed = self._norm(f"{name}.norm", x)
-        pads = self._constant(f"{name}.pads", np.array([0, back, 0, 0, 1, 0]))
+        pads = self._constant(f"{name}.pads", np.array([0, back, 0, 0, ahead, 0]))
         around = self._node("Pad", [normed, pads])
         near = [
-            self._slice(f"{name}.before", around, 0, -back - 1),
-            self._slice(f"{name}.now", around, back, -1),
-            self._slice(f"{name}.after", around, back + 1, _END),
+            self._slice(f"{name}.before", around, 0, -back - ahead),
+            self._slice(f"{name}.now", around, back, -ahead),
+            self._slice(f"{name}.after", around, back + ahead, _END),
         ]
         seen = self._node("Concat", near, axis=2)
         inner = self._node("Relu", [self._linear(f"{name}.convolve", seen)])
         return self._node("Add", [x, self._linear(f"{name}.mix", inner)])
 
     def _told(self, x: str) -> str:
-        letters = self._linear("halfway.1", self._norm("halfway.0", x))
-        guess = self._node("Softmax", [letters], axis=-1)
+        phones = self._linear("halfway.1", self._norm("halfway.0", x))
+        guess = self._node("Softmax", [phones], axis=-1)
         return self._node("Add", [x, self._linear("told", guess)])
 
     def _slice(self, name: str, x: str, start: int, end: int, step: int = 1) -> str:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from streamscribe_export.ctc_head.batches import Batch, Item, Masking, Targets, batches, weighted
 from streamscribe_export.ctc_head.network import BLANK, PAIR, Head
-from streamscribe_export.ctc_head.vocabulary import Vocabulary
+from streamscribe_export.ctc_head.vocabulary import Spelling
 
 GRADIENT_NORM_MAX: Final = 2.0
 
@@ -40,7 +40,7 @@ class Schedule:
     weights: Mapping[str, float] = field(default_factory=dict)
     """How often an epoch has each encoding of a source; 1 where not stated."""
     loss_weights: tuple[float, float, float] = (0.7, 0.3, 0.3)
-    """Of the head's own tokens, of characters beside them, and of characters halfway."""
+    """Of the head's own tokens, of characters beside them, and of phones halfway."""
     masking: Masking = Masking()
     seed: int = 0
 
@@ -61,7 +61,8 @@ class Progress:
 class Lesson:
     """What is learned, and who judges it."""
 
-    vocabulary: Vocabulary
+    spellings: tuple[Spelling, Spelling, Spelling]
+    """The head's own tokens, characters and phones."""
     items: Sequence[Item]
     judge: Callable[[Head], tuple[float, float]]
     """Character and word errors of a head in validation, in percent."""
@@ -94,7 +95,7 @@ def train(
         frames = sum(utterance.frames for _, utterance in chosen)
         losses, seen = [], 0
         head.train()
-        for batch in batches(chosen, lesson.vocabulary, schedule.most_frames, rng):
+        for batch in batches(chosen, lesson.spellings, schedule.most_frames, rng):
             done = (epoch + seen / frames) / schedule.epochs
             losses.append(trainer.step(batch, schedule.masking.apply(batch, rng), done))
             seen += int(batch.frames.sum())
@@ -132,10 +133,9 @@ class _Trainer:
                 group["lr"] = top * _cycle(done, self._schedule.rising)
         with torch.autocast("cpu", torch.bfloat16):
             outputs = self._head.learning(hidden)
-        own, letters = batch.targets
         total, said = torch.zeros(()), 0.0
         for weight, logits, targets in zip(
-            self._schedule.loss_weights, outputs, (own, letters, letters), strict=True
+            self._schedule.loss_weights, outputs, batch.targets, strict=True
         ):
             if weight:
                 loss = _ctc(logits, batch.frames // PAIR, targets)

@@ -5,8 +5,17 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from streamscribe_export.ctc_head.spelling import LETTERS
+
+
+class Spelling(Protocol):
+    """A way to write texts as tokens; token 0 is the blank."""
+
+    def ids(self, text: str) -> list[int]:
+        """Tokens of a text in the head's letters."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,15 +90,18 @@ class HibariVoice:
 def make_voices(kokoro: Path | None = None) -> list[tuple[float, Voice]]:
     """The voices that a head is made with, and how much of the text each speaks.
 
+    The better a voice, the longer it takes: Kokoro speaks for two seconds while a core works for
+    one, Hibari for two minutes.
+
     kokoro: folder of Kokoro's speakers; ``None``: leave that voice out. Raises
     ``click.ClickException`` that says how to get what is not installed.
     """
     if shutil.which("flite") is None:
         raise click.ClickException("the program flite is not installed; try: apt-get install flite")
     try:
-        shares: list[tuple[float, Voice]] = [(0.5, HibariVoice()), (0.2, JoeVoice())]
+        shares: list[tuple[float, Voice]] = [(0.7, HibariVoice()), (0.04, JoeVoice())]
         if kokoro is not None:
-            shares.append((0.1, KokoroVoice(kokoro)))
+            shares.append((0.05, KokoroVoice(kokoro)))
     except ImportError as error:
         raise click.ClickException(
             f"a voice is not installed ({error}); see docs/models/moonshine-tiny-en-ctc.md for all"

@@ -24,7 +24,7 @@ from streamscribe_export.ctc_head.store import Store, StoreWriter  # noqa: E402
 from streamscribe_export.ctc_head.training import Lesson, Progress, Schedule, train  # noqa: E402
 from streamscribe_export.ctc_head.vocabulary import characters, learn_pieces  # noqa: E402
 
-SMALL = Shape(width=48, back=(1, 2), dropout=0.0)
+SMALL = Shape(width=48, back=(1, 2), ahead=(1, 3), dropout=0.0)
 TEXTS = ["the cat sat", "a dog's dinner", "no more cats"]
 HALF_SECOND = 10
 """The head's frames."""
@@ -41,12 +41,12 @@ def one_thread() -> Iterator[None]:
 
 def make_head(size: int, shape: Shape = SMALL) -> Head:
     torch.manual_seed(1)
-    return Head(size, len(characters().pieces), shape).eval()
+    return Head(size, len(characters().pieces), len(characters().pieces), shape).eval()
 
 
 def test_the_shipped_shape_looks_less_than_half_a_second_ahead() -> None:
     assert Shape().frames_ahead <= HALF_SECOND
-    parameters = sum(p.numel() for p in Head(320, 29, Shape()).parameters())
+    parameters = sum(p.numel() for p in Head(960, 29, 46, Shape()).parameters())
     assert 1_000_000 < parameters < 3_000_000
 
 
@@ -120,7 +120,11 @@ def test_three_utterances_are_learned_by_heart(tmp_path: Path) -> None:
     diary = Diary()
     head = train(
         make_head(len(vocabulary.pieces)),
-        Lesson(vocabulary, items * 8, lambda judged: error_rates(judged, vocabulary, items)),
+        Lesson(
+            spellings=(vocabulary, vocabulary, vocabulary),
+            items=items * 8,
+            judge=lambda judged: error_rates(judged, vocabulary, items),
+        ),
         Schedule(epochs=20, most_frames=300, top_rate=1e-2, average=0.8),
         tmp_path / "best.pt",
         diary,
