@@ -40,6 +40,8 @@ class Share:
 
     passes: int
     weight: float = 1.0
+    late: float = 1.0
+    """Takes the place of ``weight`` in the last epochs."""
     windowed: float = 0.3
     """Chance that an encoding is cut as a stream."""
     clean: bool = True

@@ -39,6 +39,9 @@ class Schedule:
     """How much of the averaged weights each step keeps."""
     weights: Mapping[str, float] = field(default_factory=dict)
     """How often an epoch has each encoding of a source; 1 where not stated."""
+    late_weights: Mapping[str, float] = field(default_factory=dict)
+    """The same for the last epochs."""
+    late_epochs: int = 0
     loss_weights: tuple[float, float, float] = (0.7, 0.3, 0.3)
     """Of the head's own tokens, of characters beside them, and of phones halfway."""
     masking: Masking = Masking()
@@ -91,7 +94,9 @@ def train(
     trainer = _Trainer(head, schedule)
     best = (float("inf"), float("inf"))
     for epoch in range(schedule.epochs):
-        chosen = weighted(lesson.items, schedule.weights, rng)
+        late = epoch >= schedule.epochs - schedule.late_epochs
+        weights = schedule.late_weights if late else schedule.weights
+        chosen = weighted(lesson.items, weights, rng)
         frames = sum(utterance.frames for _, utterance in chosen)
         losses, seen = [], 0
         head.train()

@@ -135,6 +135,25 @@ def test_three_utterances_are_learned_by_heart(tmp_path: Path) -> None:
     assert (tmp_path / "best.pt").is_file()
 
 
+def test_the_last_epochs_have_weights_of_their_own(tmp_path: Path) -> None:
+    items = made_up_store(tmp_path / "store")
+    diary = Diary()
+    train(
+        make_head(len(characters().pieces)),
+        Lesson(spellings=(characters(),) * 3, items=items, judge=lambda _: (0.0, 0.0)),
+        Schedule(
+            epochs=3,
+            most_frames=1,  # an utterance is a batch
+            weights={"made-up": 1},
+            late_weights={"made-up": 4},
+            late_epochs=1,
+        ),
+        tmp_path / "best.pt",
+        diary,
+    )
+    assert len(diary.steps) == len(items) * (1 + 1 + 4)
+
+
 def test_a_bundle_states_the_hashes_of_the_files_beside_it(tmp_path: Path) -> None:
     encoder_bundle = tmp_path / "encoder"
     encoder_bundle.mkdir()
