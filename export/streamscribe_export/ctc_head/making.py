@@ -50,7 +50,7 @@ SHARES: Final = {
 LEFT_OUT: Final = ("picovoice_barista", "picovoice_wakewords")
 """One speaker and a few hundred words: an hour of it teaches less than a minute of the others."""
 
-SCHEDULE: Final = Schedule(seed=1, epochs=10, late_epochs=3, most_frames=9000)
+SCHEDULE: Final = Schedule(seed=1, epochs=12, late_epochs=3, most_frames=9000)
 
 
 @dataclass(frozen=True, slots=True)

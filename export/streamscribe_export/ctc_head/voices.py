@@ -99,14 +99,14 @@ def make_voices(kokoro: Path | None = None) -> list[tuple[float, Voice]]:
     if shutil.which("flite") is None:
         raise click.ClickException("the program flite is not installed; try: apt-get install flite")
     try:
-        shares: list[tuple[float, Voice]] = [(0.7, HibariVoice()), (0.04, JoeVoice())]
+        shares: list[tuple[float, Voice]] = [(0.77, HibariVoice()), (0.012, JoeVoice())]
         if kokoro is not None:
-            shares.append((0.05, KokoroVoice(kokoro)))
+            shares.append((0.018, KokoroVoice(kokoro)))
     except ImportError as error:
         raise click.ClickException(
             f"a voice is not installed ({error}); see docs/models/moonshine-tiny-en-ctc.md for all"
         ) from error
-    shares += [(0.07, FliteVoice(name)) for name in FLITE_VOICES]
+    shares += [(0.067, FliteVoice(name)) for name in FLITE_VOICES]
     total = sum(share for share, _ in shares)
     return [(share / total, voice) for share, voice in shares]
 
