@@ -13,6 +13,7 @@ That none of them does is not taken on trust: parity is checked at lengths that 
 from pathlib import Path
 from typing import Any, Final
 
+from streamscribe_export.attention import OPSETS, attention_for_graphs
 from streamscribe_export.checkpoint import TorchModel, quiet
 from streamscribe_export.errors import UnsupportedCheckpoint
 from streamscribe_export.families import CheckpointFamily, Geometry
@@ -55,9 +56,7 @@ def trace(
     import torch
 
     fold_weight_norms(model)
-    attention = model.config._attn_implementation
-    with quiet(), torch.no_grad():
-        _use_attention(model, "eager")
+    with quiet(), torch.no_grad(), attention_for_graphs(model):
         length = geometry.samples(TRACED_FRAMES)
         shape = (2, length // 160, mels) if family.takes_features else (2, length)
         generator = torch.Generator().manual_seed(0)
@@ -66,6 +65,7 @@ def trace(
         try:
             torch.onnx.export(
                 _wrapped(model), (window,), str(file), dynamo=False, opset_version=OPSET,
+                custom_opsets=OPSETS, autograd_inlining=False,
                 input_names=[family.input_name], output_names=["logits"],
                 dynamic_axes={
                     family.input_name: {0: "batch", 1: axis},
@@ -76,8 +76,6 @@ def trace(
             raise UnsupportedCheckpoint(
                 f"the model can't be written as a graph: {str(error).splitlines()[0]}"
             ) from error
-        finally:
-            _use_attention(model, attention)
 
 
 def fold_weight_norms(model: TorchModel) -> None:
@@ -88,12 +86,6 @@ def fold_weight_norms(model: TorchModel) -> None:
         if parametrize.is_parametrized(module):
             for name in list(module.parametrizations):
                 parametrize.remove_parametrizations(module, name)
-
-
-def _use_attention(model: TorchModel, implementation: str | None) -> None:
-    """Switch between the plain attention, which traces well, and the one that is fast in torch."""
-    if implementation is not None and model.config._attn_implementation != implementation:
-        model.set_attn_implementation(implementation)
 
 
 def _wrapped(model: TorchModel) -> Any:  # noqa: ANN401

@@ -32,13 +32,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from streamscribe_export.attention import CONTRIBUTED
 from streamscribe_export.errors import UnsupportedCheckpoint
 from streamscribe_export.graph import save
 
 OnnxModel = Any
-
-CONTRIBUTED: Final = "com.microsoft"
-"""Domain of the operations that ONNX Runtime has beside the standard ones."""
 
 LEAST_WEIGHTS: Final = 1_024
 """Smaller matrices are not worth the passes."""
@@ -94,7 +92,8 @@ def quantize_int8(model: OnnxModel, weights: WeightRange) -> int:
         if not users[name]:
             graph.initializer.remove(floats[name])
     editor.finish()
-    model.opset_import.append(helper.make_opsetid(CONTRIBUTED, 1))
+    if CONTRIBUTED not in {opset.domain for opset in model.opset_import}:
+        model.opset_import.append(helper.make_opsetid(CONTRIBUTED, 1))
     return len(products)
 
 
