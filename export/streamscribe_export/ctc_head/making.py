@@ -101,18 +101,22 @@ def make(order: Order, display: Display | None = None) -> None:
     sizes = (len(vocabulary.pieces), len(characters().pieces), len(phones.symbols))
     head = _learn(order, plan, Head(*sizes, Shape()), lesson, display)
     streamed = _judges(place, STREAMED_VALIDATION)
-    rows = [
-        (name, *(f"{rate:.1f}" for rate in error_rates(head, vocabulary, judged)))
+    rates = {
+        name: error_rates(head, vocabulary, judged)
         for name, judged in (("whole", judges), ("streamed, 8000|500|500 ms", streamed))
-    ]
-    measured = {"validation": {name: {"cer": cer, "wer": wer} for name, cer, wer in rows}}
+    }
+    measured = {
+        "validation": {
+            name: {"cer": round(cer, 1), "wer": round(wer, 1)} for name, (cer, wer) in rates.items()
+        }
+    }
     write_bundle(
         order.output, head, vocabulary, encoder_bundle=order.encoder_bundle, measured=measured
     )
     display.table(
         f"Errors on {len(judges)} held-out recordings, in percent",
         ("validation", "characters", "words"),
-        rows,
+        [(name, f"{cer:.1f}", f"{wer:.1f}") for name, (cer, wer) in rates.items()],
     )
     display.say(f"The bundle is in {order.output}")
 
