@@ -128,12 +128,15 @@ class Spotter:
     def _close(self, cost: Ints | None) -> None:
         """Phrases that end before a frame with these costs, or with the last frame."""
         graph = self._graph
-        found = np.minimum(self._saying, self._silent)[graph.lattice.ends]
+        ended = np.minimum(self._saying, self._silent)
         price, opening = 0, None
         if cost is not None and self._word_starts.size:
             cheapest = self._word_starts[cost[self._word_starts].argmin()]
             price = int(cost[cheapest]) >> _START_BITS
             opening = int(cheapest) if price else None
+            if opening is not None:  # the last token once more would only go on with it
+                ended = np.where(graph.lattice.tokens == opening, self._silent, ended)
+        found = ended[graph.lattice.ends]
         gains = graph.gains[graph.end_phrases]
         for index in np.flatnonzero((found >> _START_BITS) + price <= gains).tolist():
             total = (int(found[index]) >> _START_BITS) + price

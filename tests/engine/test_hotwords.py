@@ -104,6 +104,16 @@ def test_pieces_that_hold_their_space_need_none_before() -> None:
     assert greedy(log_probs, words, table) == " a kate is"
 
 
+def test_a_word_of_one_piece_can_not_be_followed_by_itself_without_a_blank() -> None:
+    table = ByteTokenTable(WORD_PIECES)
+    words = Hotwords(("kate",), table, len(WORD_PIECES), boost=1.0)
+    first, second = {" is": 0.6, " kate": 0.39}, {"_": 0.6, " kate": 0.39}
+    runs_on = heard(first, second, "te", pieces=WORD_PIECES)
+    assert greedy(runs_on, words, table).strip() == "iste"
+    another_begins = heard(first, {"_": 0.6, " a": 0.39}, "te", pieces=WORD_PIECES)
+    assert greedy(another_begins, words, table).strip() == "kate ate"
+
+
 def test_a_vocabulary_without_spaces_finds_phrases_anywhere() -> None:
     pieces = [b"<b>", *(character.encode() for character in "東京都市")]
     table = ByteTokenTable(pieces)
