@@ -133,8 +133,9 @@ class Spotter:
         if cost is not None and self._word_starts.size:
             cheapest = self._word_starts[cost[self._word_starts].argmin()]
             price = int(cost[cheapest]) >> _START_BITS
-            opening = int(cheapest) if price else None
-            if opening is not None:  # the last token once more would only go on with it
+            if price:
+                opening = int(cheapest)
+                # The phrase's last token once more would only go on with it.
                 ended = np.where(graph.lattice.tokens == opening, self._silent, ended)
         found = ended[graph.lattice.ends]
         gains = graph.gains[graph.end_phrases]

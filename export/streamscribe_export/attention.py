@@ -6,14 +6,12 @@ WavLM, M-CTC-T, wav2vec2-BERT, wav2vec2-conformer) and those that add to the sco
 the plain operations.
 """
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from streamscribe_export.checkpoint import TorchModel
+from streamscribe_export.checkpoint import TorchModel
 
 CONTRIBUTED: Final = "com.microsoft"
 """Domain of the operations that ONNX Runtime has beside the standard ones."""
@@ -24,18 +22,18 @@ _NAME: Final = "streamscribe_graph"
 
 
 @contextmanager
-def attention_for_graphs(model: "TorchModel") -> "Iterator[None]":
+def attention_for_graphs(model: TorchModel) -> Iterator[None]:
     """While the block runs, ``model`` has the attention that is written into a graph."""
     usual = model.config._attn_implementation
-    if not model._can_set_attn_implementation():
-        yield
-        return
-    _register()
-    model.set_attn_implementation(_NAME)
+    can_be_set = model._can_set_attn_implementation()
+    if can_be_set:
+        _register()
+        model.set_attn_implementation(_NAME)
     try:
         yield
     finally:
-        model.set_attn_implementation(usual)
+        if can_be_set:
+            model.set_attn_implementation(usual)
 
 
 @cache

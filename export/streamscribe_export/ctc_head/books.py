@@ -71,9 +71,8 @@ def novels(package: Path) -> str:
         (name,) = (n for n in archive.getnames() if n.endswith("/janeaustenr/data/Rdata.rdb"))
         file = archive.extractfile(name)
         assert file is not None
-        objects = list(_unpacked(file.read()))
-    lines = (_strings(packed) for packed in objects)
-    return PARAGRAPH.join("\n".join(book) for book in lines)
+        books = _unpacked(file.read())
+    return PARAGRAPH.join("\n".join(_strings(book)) for book in books)
 
 
 @click.command()

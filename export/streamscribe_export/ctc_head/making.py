@@ -11,7 +11,7 @@ import torch
 from streamscribe_export.ctc_head.batches import Item
 from streamscribe_export.ctc_head.display import Display
 from streamscribe_export.ctc_head.network import Head, Shape
-from streamscribe_export.ctc_head.pronouncing import pronounce
+from streamscribe_export.ctc_head.pronouncing import AMERICAN, espeak, pronounce
 from streamscribe_export.ctc_head.recipe import (
     STREAMED_VALIDATION,
     VALIDATION,
@@ -76,6 +76,7 @@ def make(order: Order, display: Display | None = None) -> None:
     Raises ``click.ClickException`` for what is missing.
     """
     display = display or Display()
+    espeak(AMERICAN, with_stress=False)  # needed last, but a day's work should not end without it
     torch.set_num_threads(order.threads)
     torch.manual_seed(0)
     plan = Plan(shares=SHARES, left_out=LEFT_OUT, synthetic_hours=order.synthetic_hours)
@@ -98,7 +99,7 @@ def make(order: Order, display: Display | None = None) -> None:
         items=items,
         judge=lambda judged: error_rates(judged, vocabulary, judges),
     )
-    sizes = (len(vocabulary.pieces), len(characters().pieces), len(phones.symbols))
+    sizes = (len(vocabulary.pieces), len(characters().pieces), phones.size)
     head = _learn(order, plan, Head(*sizes, Shape()), lesson, display)
     streamed = _judges(place, STREAMED_VALIDATION)
     rates = {

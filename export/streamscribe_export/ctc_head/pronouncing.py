@@ -3,11 +3,11 @@
 espeak-ng says them; it comes with the package ``espeakng_loader``.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from itertools import chain
 from typing import Any, Final
 
 import click
@@ -16,22 +16,20 @@ AMERICAN: Final = "en-us"
 BRITISH: Final = "en-gb"
 
 _SEPARATED: Final = "|"
-_BLANK: Final = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Phones:
     """A spelling: texts as phones, without stress and without the ends of words."""
 
-    symbols: tuple[str, ...]
-    """By token; token 0 is the blank."""
-    said: Mapping[str, Sequence[str]]
-    """The phones of every text that can be asked for."""
+    size: int
+    """How many tokens there are; token 0 is the blank."""
+    tokens: Mapping[str, list[int]]
+    """Of every text that can be asked for."""
 
     def ids(self, text: str) -> list[int]:
         """Tokens of a text. Raises ``KeyError`` for one that was not pronounced."""
-        number = {symbol: token for token, symbol in enumerate(self.symbols)}
-        return [number[phone] for phone in self.said[text]]
+        return self.tokens[text]
 
 
 def pronounce(texts: Iterable[str]) -> Phones:
@@ -39,16 +37,20 @@ def pronounce(texts: Iterable[str]) -> Phones:
 
     Raises ``click.ClickException`` if espeak-ng is not installed.
     """
-    from phonemizer.separator import Separator
-
+    speaker = espeak(AMERICAN, with_stress=False)
+    separator = import_module("phonemizer.separator").Separator(phone=_SEPARATED, word=" ")
     unique = list(dict.fromkeys(texts))
-    separator = Separator(phone=_SEPARATED, word=" ", syllable="")
-    lines = espeak(AMERICAN, with_stress=False).phonemize(unique, separator=separator, strip=True)
-    said = {
-        text: [phone for word in line.split() for phone in word.split(_SEPARATED) if phone]
-        for text, line in zip(unique, lines, strict=True)
-    }
-    return Phones((_BLANK, *sorted(set(chain.from_iterable(said.values())))), said)
+    lines = speaker.phonemize(unique, separator=separator, strip=True)
+    said = [[phone for phone in re.split(r"[ |]", line) if phone] for line in lines]
+    known = sorted({phone for phones in said for phone in phones})
+    number = {phone: token for token, phone in enumerate(known, 1)}
+    return Phones(
+        size=len(known) + 1,
+        tokens={
+            text: [number[phone] for phone in phones]
+            for text, phones in zip(unique, said, strict=True)
+        },
+    )
 
 
 @cache
