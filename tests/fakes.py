@@ -14,10 +14,12 @@ import numpy as np
 from streamscribe.events import Event
 from streamscribe.events import Final as FinalEvent
 from streamscribe.model import AcousticModel, DecodeResult, DecodeStep, Samples, Step, StepResult
-from streamscribe.options import SessionOptions, refuse_ctc_options
+from streamscribe.moonshine_model import LEAD_LEN
+from streamscribe.options import SessionOptions
 from streamscribe.policy import Policy
 from streamscribe.recognizer import Recognizer, drive
-from streamscribe.seq2seq_policy import Seq2SeqPolicy
+from streamscribe.seq2seq_options import Abilities, resolve
+from streamscribe.seq2seq_policy import Seq2SeqPolicy, Traits
 from streamscribe.session import Session
 from streamscribe.timeline import SAMPLE_RATE
 
@@ -65,10 +67,10 @@ class ScriptedModel:
         self._guesses = guesses
 
     def resolve(self, options: SessionOptions) -> SessionOptions:
-        return refuse_ctc_options(options, self.name)
+        return resolve(options, Abilities(model=self.name, languages=self.languages), 0)
 
     def new_policy(self, options: SessionOptions) -> Policy:
-        return Seq2SeqPolicy(options, self.tokens, max_tokens_per_s=self.max_tokens_per_s)
+        return Seq2SeqPolicy(options, self.tokens, Traits(self.max_tokens_per_s, lead_len=LEAD_LEN))
 
     def warm_up(self) -> None:
         pass

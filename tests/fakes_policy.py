@@ -4,9 +4,10 @@ from fakes import WordTable
 from streamscribe.events import Event, Final, Partial, Rule
 from streamscribe.guards import MEAN_LOG_PROB_MIN
 from streamscribe.model import DecodeResult
+from streamscribe.moonshine_model import LEAD_LEN
 from streamscribe.options import SessionOptions
 from streamscribe.seq2seq_look import Look
-from streamscribe.seq2seq_policy import Seq2SeqPolicy
+from streamscribe.seq2seq_policy import Seq2SeqPolicy, Traits
 from streamscribe.stability import AGREEING_LOOKS, SURE_LOG_PROB
 from streamscribe.timeline import SAMPLE_RATE
 from streamscribe.words import Span
@@ -22,7 +23,7 @@ class Driven:
 
     def __init__(self, *, max_tokens_per_s: float = 50.0, **options: object) -> None:
         made = SessionOptions(**{"hop_ms": 1_000, **options})  # type: ignore[arg-type]
-        self.policy = Seq2SeqPolicy(made, WordTable(), max_tokens_per_s=max_tokens_per_s)
+        self.policy = Seq2SeqPolicy(made, WordTable(), Traits(max_tokens_per_s, lead_len=LEAD_LEN))
         self.segment = -1
         self.start_at = 0
 

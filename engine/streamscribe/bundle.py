@@ -11,17 +11,20 @@ from streamscribe.errors import HashMismatch, ModelMissing, UnsupportedSchema
 from streamscribe.families import (
     OPTIONAL_ROLES,
     ROLES,
+    VENDOR_GRAPHS,
     Facts,
     Family,
     FrontEnd,
     Vocabulary,
     read_ctc,
+    read_encoder_decoder,
     read_front_end,
     read_seq2seq,
     read_vocabulary,
 )
 from streamscribe.json_fields import JsonObject, read_json_object
 from streamscribe.model_files import BundleFile, Role, first_existing
+from streamscribe.options import Task
 
 MANIFEST_NAME = "bundle.json"
 SCHEMA_VERSION = 1
@@ -131,21 +134,21 @@ def load_bundle(source: Path, models_dir: Path | None = None) -> Bundle:
     top = read_json_object(manifest)
     _check_schema(top)
     family = Family(top.choice("family", list(Family)))
-    top.only([*COMMON_FIELDS, *FAMILY_FIELDS[family]])
     architecture = top.choice("architecture", list(ROLES[family]))
+    top.only([*COMMON_FIELDS, *FAMILY_FIELDS[family]])
     return Bundle(
         name=top.matching("name", NAME_PATTERN, "up to 100 of a-z, 0-9, '.', '_' and '-'"),
         title=top.text("title"),
         family=family,
         architecture=architecture,
-        task=top.choice("task", ["transcribe"]),
+        task=top.choice("task", list(Task)),
         languages=top.texts("languages"),
         licence=top.text("licence"),
         source=top.text("source"),
         sample_rate=top.integer("sample_rate", 16_000, 16_000),
-        front_end=read_front_end(top.child("front_end"), family),
-        vocabulary=read_vocabulary(top.child("tokens"), family),
-        facts=read_seq2seq(top) if family is Family.SEQ2SEQ else read_ctc(top),
+        front_end=read_front_end(top.child("front_end"), architecture),
+        vocabulary=read_vocabulary(top.child("tokens"), family, architecture),
+        facts=_facts(top, family, architecture),
         files=_files(top.child("files"), ROLES[family][architecture], OPTIONAL_ROLES[family]),
         wheel=_wheel(top.child("wheel")) if "wheel" in top.values else None,
         folder=manifest.parent,
@@ -153,11 +156,22 @@ def load_bundle(source: Path, models_dir: Path | None = None) -> Bundle:
     )
 
 
+def _facts(top: JsonObject, family: Family, architecture: str) -> Facts:
+    if family is Family.CTC:
+        return read_ctc(top)
+    if architecture == VENDOR_GRAPHS:
+        return read_seq2seq(top)
+    return read_encoder_decoder(top)
+
+
 COMMON_FIELDS = (
     "schema", "name", "title", "family", "architecture", "task", "languages", "licence", "source",
     "sample_rate", "front_end", "tokens", "files", "wheel",
 )  # fmt: skip
-FAMILY_FIELDS = {Family.SEQ2SEQ: ("decoder",), Family.CTC: ("ctc", "measured")}
+FAMILY_FIELDS = {
+    Family.SEQ2SEQ: ("decoder", "prompt", "measured"),
+    Family.CTC: ("ctc", "measured"),
+}
 """``measured`` is for people: what was found when the bundle was made. It is not read."""
 
 

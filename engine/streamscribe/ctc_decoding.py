@@ -6,6 +6,7 @@ from typing import Final
 
 from streamscribe.beam import BeamDecoder
 from streamscribe.ctc import CtcDecoder, GreedyDecoder
+from streamscribe.errors import OptionError
 from streamscribe.hotwords import Hotwords
 from streamscribe.language_model import LanguageModel, LanguageWeights
 from streamscribe.model import TokenTable
@@ -39,25 +40,25 @@ class CtcDecoding:
     def resolve(self, options: SessionOptions) -> SessionOptions:
         """The options with a search chosen: beam where there is a language model, else greedy.
 
-        Raises ``OptionError`` for hotwords that can't be spelled.
+        Raises ``OptionError`` for hotwords that can't be spelled, and for drawing by chance.
         """
+        if options.search is Search.SAMPLE:
+            raise OptionError(name="search", got="sample", allowed="greedy, beam: of a CTC model")
         self.hotwords(options.hotwords)
         usual = Search.GREEDY if self._language_model is None else Search.BEAM
         return replace(options, search=options.search or usual)
 
     def new_decoder(self, search: Search, hotwords: Hotwords | None) -> CtcDecoder:
         """The decoder of a new segment."""
-        match search:
-            case Search.GREEDY:
-                return GreedyDecoder(self._blank, hotwords=hotwords)
-            case Search.BEAM:
-                return BeamDecoder(
-                    self._tokens,
-                    self._blank,
-                    language_model=self._language_model,
-                    weights=self._weights,
-                    hotwords=hotwords,
-                )
+        if search is Search.GREEDY:
+            return GreedyDecoder(self._blank, hotwords=hotwords)
+        return BeamDecoder(
+            self._tokens,
+            self._blank,
+            language_model=self._language_model,
+            weights=self._weights,
+            hotwords=hotwords,
+        )
 
     def _hotwords(self, phrases: tuple[str, ...]) -> Hotwords | None:
         return Hotwords(phrases, self._tokens, self._vocabulary_size) if phrases else None

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from streamscribe.json_fields import JsonObject
 from streamscribe.model_files import Role
-from streamscribe.options import RANGES_MS, Latency
+from streamscribe.options import RANGES_MS, Latency, Task
 
 if TYPE_CHECKING:
     from streamscribe.features import MelFrontEnd
+    from streamscribe.seq2seq import Rules
 
 
 class Family(StrEnum):
@@ -25,11 +26,24 @@ class Family(StrEnum):
     CTC = "ctc"
 
 
+_LENGTHS: Final = ("shortest_len", "tail_len", "longest_len")
+"""Optional fields of ``front_end`` that say how much audio the encoder is given."""
+
 _ENCODER_ONLY: Final = (Role.ENCODER, Role.TOKENIZER)
+_BOTH: Final = (Role.ENCODER, Role.DECODER, Role.TOKENIZER)
+VENDOR_GRAPHS: Final = "moonshine"
+"""The only seq2seq architecture whose graphs are not our own."""
 
 ROLES: Final[Mapping[Family, Mapping[str, tuple[Role, ...]]]] = MappingProxyType(
     {
-        Family.SEQ2SEQ: {"moonshine": (Role.ENCODER, Role.DECODER, Role.TOKENIZER)},
+        Family.SEQ2SEQ: {
+            "moonshine": _BOTH,  # the vendor's graphs
+            "whisper": _BOTH,
+            "speech-encoder-decoder": _BOTH,
+            "speech-to-text": _BOTH,
+            "moonshine-cached": _BOTH,  # of a checkpoint
+            "speecht5": _BOTH,
+        },
         Family.CTC: {
             "moonshine-ctc": (Role.ENCODER, Role.HEAD, Role.TOKENIZER),
             "wav2vec2": _ENCODER_ONLY,
@@ -67,6 +81,19 @@ class FrontEnd:
     """Whether the encoder wants samples of zero mean and unit variance."""
     mel: "MelFrontEnd | None" = None
     """The features that the encoder takes; None: the samples themselves."""
+    shortest_len: int = 0
+    """Samples that the encoder must be given; what is missing is silence after the audio."""
+    tail_len: int = 0
+    """Silence that follows the audio in any case."""
+    longest_len: int | None = None
+    """Most samples that the encoder has positions for; None: any number."""
+
+    def silence_after(self, sample_len: int) -> int:
+        """Samples of silence that the encoder is given after so much audio."""
+        silence_len = max(self.tail_len, self.shortest_len - sample_len)
+        if self.longest_len is not None:
+            silence_len = min(silence_len, self.longest_len - sample_len)
+        return max(0, silence_len)
 
     def frames(self, sample_len: int) -> int:
         """Encoder frames for ``sample_len`` samples; 0 when there are too few for one."""
@@ -97,6 +124,44 @@ class Seq2SeqFacts:
     heads: int
     head_dim: int
     """The key-value cache: per layer (batch, heads, tokens, head_dim) float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFacts:
+    """What every sequence of a seq2seq model begins with::
+
+        [previous  earlier text]  start  [language]  [task]  end  text ...
+
+    What stands in brackets is there only for models that have it.
+    """
+
+    start: tuple[int, ...]
+    languages: Mapping[str, int]
+    """Token of each language, by its code; empty for models that take none."""
+    tasks: Mapping[str, int]
+    """Token of each task: ``transcribe``, ``translate``."""
+    end: tuple[int, ...]
+    previous: int | None
+    """Token before text that came earlier; None: the model takes none."""
+    no_speech: int | None
+    """Token that says, as the first, that there is no speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderDecoderFacts:
+    """What decoding with graphs of our own needs to know."""
+
+    prompt: PromptFacts
+    rules: "Rules"
+    max_tokens_per_s: float
+    layers: int
+    heads: int
+    head_dim: int
+    """The key-value cache: per layer (batch, heads, tokens, head_dim) float32."""
+    positions: int | None
+    """Most tokens of a sequence, the prompt among them; None: any number."""
+    alignment_heads: int
+    """Heads whose attention follows the audio; 0: none is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,30 +198,39 @@ class CtcFacts:
     chunks: Mapping[Latency, Chunk]
 
 
-Facts: TypeAlias = Seq2SeqFacts | CtcFacts
+Facts: TypeAlias = Seq2SeqFacts | EncoderDecoderFacts | CtcFacts
 
 
-def read_front_end(fields: JsonObject, family: Family) -> FrontEnd:
+def read_front_end(fields: JsonObject, architecture: str) -> FrontEnd:
     """The object ``front_end``."""
     known = ["receptive_field_len", "stride_len"]
     receptive_field_len = fields.integer("receptive_field_len", 1, 1_000_000)
     stride_len = fields.integer("stride_len", 1, 1_000_000)
-    if family is Family.SEQ2SEQ:
+    if architecture == VENDOR_GRAPHS:
         fields.only(known)
         return FrontEnd(receptive_field_len, stride_len)
+    mel, normalize = None, False
     if fields.choice("features", ["waveform", "log-mel"]) == "log-mel":
-        fields.only([*known, "features", "mel"])
         # Imported here, because a manifest is read before numpy is needed.
         from streamscribe.features import mel_front_end
 
-        return FrontEnd(receptive_field_len, stride_len, mel=mel_front_end(fields.child("mel")))
-    fields.only([*known, "features", "normalize"])
-    return FrontEnd(receptive_field_len, stride_len, normalize=fields.flag("normalize"))
+        known += ["features", "mel"]
+        mel = mel_front_end(fields.child("mel"))
+    else:
+        known += ["features", "normalize"]
+        normalize = fields.flag("normalize")
+    lengths = {
+        name: fields.integer(name, 0, 10_000_000) for name in _LENGTHS if name in fields.values
+    }
+    fields.only([*known, *_LENGTHS])
+    return FrontEnd(receptive_field_len, stride_len, normalize=normalize, mel=mel, **lengths)
 
 
-def read_vocabulary(fields: JsonObject, family: Family) -> Vocabulary:
+def read_vocabulary(fields: JsonObject, family: Family, architecture: str) -> Vocabulary:
     """What is the same in every family's object ``tokens``."""
-    format = "moonshine-bin" if family is Family.SEQ2SEQ else "ctc-pieces"
+    format = "ctc-pieces" if family is Family.CTC else "pieces"
+    if architecture == VENDOR_GRAPHS:
+        format = "moonshine-bin"
     return Vocabulary(
         format=fields.choice("format", [format]),
         size=fields.integer("vocabulary_size", 2, 10_000_000),
@@ -176,6 +250,54 @@ def read_seq2seq(top: JsonObject) -> Seq2SeqFacts:
         layers=decoder.integer("layers", 1, 1_000),
         heads=decoder.integer("heads", 1, 1_000),
         head_dim=decoder.integer("head_dim", 1, 10_000),
+    )
+
+
+def read_encoder_decoder(top: JsonObject) -> EncoderDecoderFacts:
+    """The facts of graphs of our own, from the objects ``tokens``, ``prompt`` and ``decoder``."""
+    # Imported here, because a manifest is read before numpy is needed.
+    from streamscribe.seq2seq import Rules
+
+    tokens, decoder = top.child("tokens"), top.child("decoder")
+    tokens.only(["format", "vocabulary_size", "eos", "max_per_s", "suppressed", "suppressed_first"])
+    decoder.only(["layers", "heads", "head_dim", "positions", "alignment_heads"])
+    last = tokens.integer("vocabulary_size", 2, 10_000_000) - 1
+    positions = decoder.integer("positions", 0, 1_000_000)
+    return EncoderDecoderFacts(
+        prompt=_prompt(top.child("prompt"), last),
+        rules=Rules(
+            tokens.integer("eos", 0, last),
+            tokens.integers("suppressed", 0, last),
+            tokens.integers("suppressed_first", 0, last),
+        ),
+        max_tokens_per_s=tokens.number("max_per_s", 0.1, 1_000.0),
+        layers=decoder.integer("layers", 1, 1_000),
+        heads=decoder.integer("heads", 1, 1_000),
+        head_dim=decoder.integer("head_dim", 1, 10_000),
+        positions=positions or None,
+        alignment_heads=decoder.integer("alignment_heads", 0, 10_000),
+    )
+
+
+def _prompt(fields: JsonObject, last: int) -> PromptFacts:
+    fields.only(["start", "languages", "tasks", "end", "previous", "no_speech"])
+    languages, tasks = fields.child("languages"), fields.child("tasks")
+    tasks.only(list(Task))
+    optional = {
+        name: fields.integer(name, 0, last) if name in fields.values else None
+        for name in ("previous", "no_speech")
+    }
+    start = fields.integers("start", 0, last)
+    if not start:
+        raise fields.refusal("start", "a list of at least one token")
+    return PromptFacts(
+        start=start,
+        languages=MappingProxyType(
+            {code: languages.integer(code, 0, last) for code in languages.values}
+        ),
+        tasks=MappingProxyType({name: tasks.integer(name, 0, last) for name in tasks.values}),
+        end=fields.integers("end", 0, last),
+        **optional,
     )
 
 

@@ -5,10 +5,12 @@ lie as far apart as the ear hears them, and the logarithm is scaled over the win
 differ in every detail of that, and an encoder works only with the one it was trained with. So
 :class:`MelFrontEnd` has a field for each difference, and a bundle states them all.
 
-Mean and deviation are those of the window: the same audio in a longer window has other features.
+Highest value, mean and deviation are those of the window: the same audio in a longer window has
+other features. Before that is :func:`log_bands`, where a frame depends on what it hears alone.
 """
 
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, replace
+from dataclasses import fields as fields_of
 from functools import lru_cache
 from typing import Final, TypeAlias
 
@@ -21,12 +23,20 @@ from streamscribe.timeline import SAMPLE_RATE
 
 Features: TypeAlias = npt.NDArray[np.float32]
 """(frames, mels * stack)."""
+Bands: TypeAlias = npt.NDArray[np.float64]
+"""(frames, mels): logarithms, not scaled yet."""
 _Array: TypeAlias = npt.NDArray[np.float64]
+_Signal: TypeAlias = npt.NDArray[np.floating]
 
 WINDOWS: Final = ("hamming", "hann", "povey")
 SCALES: Final = ("htk", "slaney")
 SCOPES: Final = ("frame", "signal")
 DEVIATIONS: Final = ("population", "sample")
+PADDINGS: Final = ("zeros", "reflect")
+LOGARITHMS: Final = ("natural", "decimal")
+
+_ROUNDING: Final = 1e-9
+"""Equal values may seem to deviate so far from their mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +46,14 @@ class MelFrontEnd:
     mels: int
     """Bands."""
     window: str
-    """Shape of the window, symmetric; ``povey`` is ``hann`` to the power of 0.85."""
+    """Shape of the window; ``povey`` is ``hann`` to the power of 0.85."""
     window_len: int
     """Samples of one frame."""
     hop_len: int
     """Samples between the starts of two frames."""
     fft_len: int
     centred: bool
-    """Whether frame i is centred on sample ``i * hop_len``, with zeros outside the audio."""
+    """Whether frame i is centred on sample ``i * hop_len``; otherwise it begins there."""
     gain: float
     """What samples are multiplied by; 32768 for extractors that expect 16-bit numbers."""
     remove_offset: bool
@@ -74,6 +84,22 @@ class MelFrontEnd:
     added_to_deviation: float
     stack: int
     """Frames put beside each other into one; those left over at the end are dropped."""
+    periodic: bool = False
+    """Whether the window's shape would repeat after ``window_len``; otherwise it is symmetric."""
+    padding: str = "zeros"
+    """What centred frames hear outside the audio; ``reflect``: the audio, mirrored at its ends."""
+    logarithm: str = "natural"
+    """``decimal``: to the base of 10."""
+    dynamic_range: float = 0.0
+    """No value of a window lies further below its highest; 0 for any distance."""
+    shift: float = 0.0
+    """Added to each value when all else is done, before the division."""
+    divisor: float = 1.0
+
+    @property
+    def lead_len(self) -> int:
+        """Samples that frame i hears before sample ``i * hop_len``."""
+        return self.window_len // 2 if self.centred else 0
 
     def frames(self, sample_len: int) -> int:
         """Frames before stacking."""
@@ -82,9 +108,16 @@ class MelFrontEnd:
         return max(0, (sample_len - self.window_len) // self.hop_len + 1)
 
 
+_DEFAULTS: Final[dict[str, object]] = {
+    field.name: field.default for field in fields_of(MelFrontEnd) if field.default is not MISSING
+}
+"""What a manifest may leave out."""
+
+
 def mel_front_end(fields: JsonObject) -> MelFrontEnd:
     """The object ``front_end.mel`` of a bundle; ``BrokenModel`` for what is not allowed."""
     fields.only(list(MelFrontEnd.__dataclass_fields__))
+    fields = replace(fields, values=_DEFAULTS | fields.values)
     fft_len = fields.integer("fft_len", 2, 1 << 16)
     return MelFrontEnd(
         mels=fields.integer("mels", 1, 1_000),
@@ -110,6 +143,12 @@ def mel_front_end(fields: JsonObject) -> MelFrontEnd:
         added_to_variance=fields.number("added_to_variance", 0.0, 1.0),
         added_to_deviation=fields.number("added_to_deviation", 0.0, 1.0),
         stack=fields.integer("stack", 1, 100),
+        periodic=fields.flag("periodic"),
+        padding=fields.choice("padding", PADDINGS),
+        logarithm=fields.choice("logarithm", LOGARITHMS),
+        dynamic_range=fields.number("dynamic_range", 0.0, 1e3),
+        shift=fields.number("shift", -1e3, 1e3),
+        divisor=fields.number("divisor", 1e-3, 1e3),
     )
 
 
@@ -118,32 +157,73 @@ def log_mel(samples: Samples, mel: MelFrontEnd) -> Features:
 
     Always finite: of a window too short for a deviation, and of digital silence, all are 0.
     """
-    frames = mel.frames(len(samples))
-    if frames < mel.stack:
+    return scaled(log_bands(samples, mel), mel)
+
+
+def log_bands(samples: Samples, mel: MelFrontEnd, first: int = 0, end: int | None = None) -> Bands:
+    """Frames of one window from ``first`` up to and without ``end``: (end - first, mels).
+
+    A frame that reaches beyond no end of the window is the same in every window that has it, but
+    for the last bits, and but for preemphasis over the signal.
+    """
+    end = mel.frames(len(samples)) if end is None else end
+    if end <= first:
+        return np.zeros((0, mel.mels))
+    spectrum = np.fft.rfft(_windowed(samples, mel, first, end), mel.fft_len)
+    if mel.power == 2:
+        strength = np.square(spectrum.real) + np.square(spectrum.imag)
+    else:
+        strength = np.abs(spectrum)
+    bands = np.maximum(strength @ _filter_bank(mel), mel.least) + mel.added
+    log = np.log10 if mel.logarithm == "decimal" else np.log
+    return np.asarray(log(bands, out=bands))
+
+
+def scaled(bands: Bands, mel: MelFrontEnd) -> Features:
+    """Features of the window that has these frames."""
+    whole = len(bands) - len(bands) % mel.stack
+    if not whole:
         return np.zeros((0, mel.mels * mel.stack), dtype=np.float32)
-    spectrum = np.abs(np.fft.rfft(_windowed(samples, mel, frames), mel.fft_len)) ** mel.power
-    bands = np.maximum(spectrum @ _filter_bank(mel), mel.least) + mel.added
-    scaled = _normalized(np.log(bands, out=bands), mel)
-    whole = len(scaled) - len(scaled) % mel.stack
-    return scaled[:whole].reshape(whole // mel.stack, -1).astype(np.float32)
+    if mel.dynamic_range:
+        bands = np.maximum(bands, bands.max() - mel.dynamic_range)
+    values = (_normalized(bands, mel) + mel.shift) / mel.divisor
+    return values[:whole].reshape(whole // mel.stack, -1).astype(np.float32)
 
 
-def _windowed(samples: Samples, mel: MelFrontEnd, frames: int) -> _Array:
-    signal = samples.astype(np.float64) * mel.gain
-    if mel.preemphasis and mel.preemphasis_over == "signal":
-        signal = np.append(signal[:1], signal[1:] - mel.preemphasis * signal[:-1])
-    if mel.centred:
-        # A window shorter than the transform stands in its middle.
-        before = mel.window_len // 2
-        signal = np.pad(signal, (before, mel.window_len))
-    starts = np.lib.stride_tricks.sliding_window_view(signal, mel.window_len)
-    cut = starts[:: mel.hop_len][:frames].copy()
+def _windowed(samples: Samples, mel: MelFrontEnd, first: int, end: int) -> _Array:
+    """(end - first, window_len): what each frame hears, in the window's shape."""
+    heard = _heard(_emphasized(samples, mel), mel, first, end).astype(np.float64) * mel.gain
+    cut = np.lib.stride_tricks.sliding_window_view(heard, mel.window_len)[:: mel.hop_len]
     if mel.remove_offset:
-        cut -= cut.mean(axis=1, keepdims=True)
+        cut = cut - cut.mean(axis=1, keepdims=True)
     if mel.preemphasis and mel.preemphasis_over == "frame":
-        cut -= mel.preemphasis * np.concatenate([cut[:, :1], cut[:, :-1]], axis=1)
-    cut *= _window(mel.window, mel.window_len)
-    return cut
+        cut = cut - mel.preemphasis * np.concatenate([cut[:, :1], cut[:, :-1]], axis=1)
+    return cut * _window(mel.window, mel.window_len, mel.periodic)
+
+
+def _emphasized(samples: Samples, mel: MelFrontEnd) -> _Signal:
+    if not mel.preemphasis or mel.preemphasis_over == "frame":
+        return samples
+    signal = samples.astype(np.float64)
+    return np.append(signal[:1], signal[1:] - mel.preemphasis * signal[:-1])
+
+
+def _heard(signal: _Signal, mel: MelFrontEnd, first: int, end: int) -> _Signal:
+    """The samples from the beginning of frame ``first`` to the end of the last one."""
+    start_at = first * mel.hop_len - mel.lead_len
+    end_at = (end - 1) * mel.hop_len - mel.lead_len + mel.window_len
+    before = _outside(signal, np.arange(start_at, 0), mel)
+    after = _outside(signal, np.arange(max(start_at, len(signal)), end_at), mel)
+    return np.concatenate([before, signal[max(0, start_at) : end_at], after])
+
+
+def _outside(signal: _Signal, positions: npt.NDArray[np.int_], mel: MelFrontEnd) -> _Signal:
+    """(positions,): what is heard where no audio is."""
+    if mel.padding == "zeros":
+        return np.zeros(len(positions), dtype=signal.dtype)
+    period = max(1, 2 * (len(signal) - 1))
+    folded = np.abs(positions) % period
+    return np.asarray(signal[np.minimum(folded, period - folded)])
 
 
 def _normalized(logs: _Array, mel: MelFrontEnd) -> _Array:
@@ -154,15 +234,16 @@ def _normalized(logs: _Array, mel: MelFrontEnd) -> _Array:
         squares = np.square(logs - logs.mean(axis=0)).sum(axis=0)
         variance = squares / max(1, free) + mel.added_to_variance
         deviation = np.sqrt(variance) + mel.added_to_deviation
-        logs = logs / np.where(deviation > 0, deviation, 1.0)
+        logs = logs / np.where(deviation > _ROUNDING, deviation, 1.0)
     return logs
 
 
 @lru_cache(maxsize=8)
-def _window(shape: str, length: int) -> _Array:
+def _window(shape: str, length: int, periodic: bool) -> _Array:
+    points = length + periodic
     if shape == "hamming":
-        return np.hamming(length)
-    return np.power(np.hanning(length), 0.85 if shape == "povey" else 1.0)
+        return np.hamming(points)[:length]
+    return np.power(np.hanning(points), 0.85 if shape == "povey" else 1.0)[:length]
 
 
 @lru_cache(maxsize=8)

@@ -24,10 +24,10 @@ FIRST_LOG_PROB_MIN: Final = -1.6
 DOUBTFUL_LOG_PROB: Final = -0.4
 """Nor is text that begins with a token as unlikely as the first and goes on as the second."""
 
-VOICED_TOKENS_PER_S: Final = 7.5
+VOICED_SHARE: Final = 1.15
 VOICED_TOKENS_BASE: Final = 4
-"""More tokens than this have not been spoken in so little voice: in 341 segments of real speech
-the most was 4 and 6.2 a second."""
+"""More tokens than this many times the cap have not been spoken in so little voice: in 341 segments
+of real speech the most was 4 and 6.2 a second, where the cap is 6.5."""
 
 NOT_SPEECH: Final = ("\u266a", "\u266b", "\u00a9")
 """Notes, and the sign that opens a subtitler's credits: what these models write for music."""
@@ -69,9 +69,9 @@ def likely(log_probs: Sequence[float], *, begins: bool) -> bool:
     return mean >= MEAN_LOG_PROB_MIN
 
 
-def speakable(tokens: int, voiced_len: int) -> bool:
+def speakable(tokens: int, voiced_len: int, max_per_s: float) -> bool:
     """Whether so many tokens can have been said in ``voiced_len`` samples of voice."""
-    most = VOICED_TOKENS_BASE + VOICED_TOKENS_PER_S * voiced_len / SAMPLE_RATE
+    most = VOICED_TOKENS_BASE + VOICED_SHARE * max_per_s * voiced_len / SAMPLE_RATE
     return tokens <= most
 
 

@@ -73,6 +73,17 @@ class JsonObject:
             raise self.refusal(name, f"a whole number from {low} to {high}")
         return value
 
+    def integers(self, name: str, low: int, high: int) -> tuple[int, ...]:
+        """A list, maybe empty, of whole numbers from ``low`` to ``high``."""
+        allowed = f"a list of whole numbers from {low} to {high}"
+        value = self._value(name, allowed)
+        if not isinstance(value, list) or not all(
+            isinstance(item, int) and not isinstance(item, bool) and low <= item <= high
+            for item in value
+        ):
+            raise self.refusal(name, allowed)
+        return tuple(value)
+
     def number(self, name: str, low: float, high: float) -> float:
         """A number from ``low`` to ``high``, both included."""
         value = self._value(name, f"{low} to {high}")

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from streamscribe.options import Search, SessionOptions, Task
+
 if TYPE_CHECKING:  # policies speak in steps
-    from streamscribe.options import SessionOptions
     from streamscribe.policy import Policy
 
 Samples: TypeAlias = npt.NDArray[np.float32]
 """(n,) float32, mono, in [-1, 1], at ``SAMPLE_RATE``."""
+Features: TypeAlias = npt.NDArray[np.float32]
+"""(frames, bands): what an encoder takes instead of samples."""
 LogProbs: TypeAlias = npt.NDArray[np.float32]
 """(frames, vocabulary): natural log-probabilities."""
 
@@ -30,6 +33,22 @@ class StepKind(StrEnum):
 
     PARTIAL = "partial"
     FINAL = "final"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a step is to be decoded, by models that leave a choice."""
+
+    language: str | None = None
+    """ISO 639 code; None: what the model detects."""
+    task: Task = Task.TRANSCRIBE
+    context: tuple[int, ...] = ()
+    """Tokens of text from before the audio."""
+    search: Search = Search.GREEDY
+    beam_size: int = 5
+    temperature: float = 0.0
+    thorough: bool = False
+    """Whether a text that looks wrong is looked for again in other ways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +65,19 @@ class DecodeStep:
     kind: StepKind
     due_at: int
     """Position of the session's clock that made the step due; the scheduler's deadline."""
+    features: Features | None = None
+    """Of ``samples`` and the silence after them, where the session has computed them already."""
+    wish: Wish = Wish()
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Where in a step's samples a token was spoken; lengths from the first sample."""
+
+    start_len: int
+    end_len: int
+    attended_len: int
+    """What the choice of the token rests on most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +90,10 @@ class DecodeResult:
     """Natural log-probability of each token of ``tokens``, given those before it."""
     ended: bool
     """True when the model ended the sequence itself, False when ``max_new_tokens`` did."""
+    spoken: tuple[Spoken, ...] = ()
+    """One per token, of models with alignment heads; of others empty."""
+    language: str | None = None
+    """What was spoken, of models that were asked to detect it."""
 
     @property
     def mean_log_prob(self) -> float:
@@ -110,14 +146,14 @@ class AcousticModel(Protocol):
         """Languages that it writes, as ISO 639 codes."""
         ...
 
-    def resolve(self, options: "SessionOptions") -> "SessionOptions":
+    def resolve(self, options: SessionOptions) -> SessionOptions:
         """The options as this model follows them.
 
         Raises ``OptionError`` for one that it can't follow.
         """
         ...
 
-    def new_policy(self, options: "SessionOptions") -> "Policy":
+    def new_policy(self, options: SessionOptions) -> "Policy":
         """How a new session of this model's family goes about its audio.
 
         options: as ``resolve`` gave them.

@@ -6,7 +6,7 @@ and computes the cross-attention's keys and values, one that continues it from t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -25,12 +25,17 @@ from streamscribe.model import (
 )
 from streamscribe.model_files import Role
 from streamscribe.onnx_graph import Graph, default_threads, input_names, open_graph
-from streamscribe.options import SessionOptions, refuse_ctc_options
+from streamscribe.options import SessionOptions
 from streamscribe.policy import Policy
 from streamscribe.seq2seq import GreedySearch, Logits
-from streamscribe.seq2seq_policy import Seq2SeqPolicy
-from streamscribe.timeline import SAMPLE_RATE
+from streamscribe.seq2seq_options import Abilities, resolve
+from streamscribe.seq2seq_policy import Seq2SeqPolicy, Traits
+from streamscribe.timeline import SAMPLE_RATE, ms_to_len
 from streamscribe.tokens import ByteTokenTable
+
+LEAD_LEN: Final = ms_to_len(36)
+"""Silence put before audio that is heard again: one and a half of this model's frames, so that the
+new frames lie between the old ones and no audio is lost or added."""
 
 Tensor = npt.NDArray[np.float32]
 Array = npt.NDArray[Any]
@@ -82,12 +87,13 @@ class MoonshineModel:
         return str(self._encoder.get_providers()[0])
 
     def resolve(self, options: SessionOptions) -> SessionOptions:
-        """The same options; ``OptionError`` for those that belong to CTC models."""
-        return refuse_ctc_options(options, self.name)
+        """The options as this model follows them; ``OptionError`` for those that it can't."""
+        return resolve(options, Abilities(model=self.name, languages=self.languages), 0)
 
     def new_policy(self, options: SessionOptions) -> Policy:
         """A seq2seq policy with this model's vocabulary."""
-        return Seq2SeqPolicy(options, self._tokens, max_tokens_per_s=self.max_tokens_per_s)
+        traits = Traits(self.max_tokens_per_s, lead_len=LEAD_LEN)
+        return Seq2SeqPolicy(options, self._tokens, traits)
 
     def warm_up(self) -> None:
         """Decode a second of silence."""

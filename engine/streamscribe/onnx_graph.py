@@ -33,3 +33,8 @@ def open_graph(path: Path, threads: int) -> Graph:
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's errors share no base class
         raise BrokenModel(f"{path} can't be loaded by ONNX Runtime: {error}") from error
+
+
+def output_names(graph: Graph) -> set[str]:
+    """What the graph gives."""
+    return {graph_output.name for graph_output in graph.get_outputs()}

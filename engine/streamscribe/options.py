@@ -13,15 +13,30 @@ class Commit(StrEnum):
     FINAL = "final"  # nothing is promised before the final
 
 
-class Search(StrEnum):
-    """How a CTC model's text is found among all that its frames could say."""
+class Task(StrEnum):
+    """What is written of what was said."""
 
-    GREEDY = "greedy"  # the likeliest token of every frame
-    BEAM = "beam"  # whole texts compete, and a language model may judge them
+    TRANSCRIBE = "transcribe"  # the words, in the language they were spoken in
+    TRANSLATE = "translate"  # their meaning, in English
+
+
+class Search(StrEnum):
+    """How a text is found among all that could have been said; of a seq2seq model, for finals."""
+
+    GREEDY = "greedy"  # the likeliest token of every frame, or after every token
+    BEAM = "beam"  # whole texts compete; of a CTC model a language model may judge them
+    SAMPLE = "sample"  # tokens are drawn by their probability; for seq2seq models only
+
+
+class CommitBy(StrEnum):
+    """What makes a seq2seq model's text before its final count as settled."""
+
+    AGREEMENT = "agreement"  # consecutive hypotheses say the same
+    ALIGNMENT = "alignment"  # it was spoken well before the end of the audio
 
 
 class Latency(StrEnum):
-    """How much a CTC model hears of what follows before it commits: a trade with accuracy."""
+    """How much a model hears of what follows before it commits: a trade with accuracy."""
 
     MINIMAL = "minimal"
     LOW = "low"
@@ -57,9 +72,23 @@ class SessionOptions:
     For seq2seq models; a CTC model's hop is part of its ``latency``.
     """
     latency: Latency | None = None
-    """Preset of a CTC model; None: medium. A seq2seq model has none, and ``hop_ms`` instead."""
+    """Preset of a CTC model, or of a seq2seq model's ``commit_by``; None: medium."""
     search: Search | None = None
-    """Of a CTC model; None: beam where the recognizer has a language model, else greedy."""
+    """None: beam for a CTC model where the recognizer has a language model, else greedy."""
+    beam_size: int = 5
+    """Texts that compete in a seq2seq model's beam."""
+    temperature: float = 0.0
+    """What a seq2seq model's scores are divided by before a token is drawn; 0 draws none.
+
+    With ``search`` left open, finals that look wrong are drawn again at rising temperatures.
+    """
+    commit_by: CommitBy | None = None
+    """None: agreement. Alignment is for models with alignment heads."""
+    language: str | None = None
+    """ISO 639 code of what is spoken; None: detected by models that can, else the model's own."""
+    task: Task = Task.TRANSCRIBE
+    prompt: str = ""
+    """Text that came before, or words and names to expect, for models that take earlier text."""
     hotwords: tuple[str, ...] = ()
     """Words and phrases that a CTC model should lean towards; at most 1,000."""
     endpoint_silence_ms: int = 800
@@ -89,23 +118,13 @@ class SessionOptions:
                 got=self.hop_ms,
                 allowed=f"at most half of window_ms ({self.window_ms // 2})",
             )
+        if not 1 <= self.beam_size <= 16:
+            raise OptionError(name="beam_size", got=self.beam_size, allowed="1 to 16")
+        if not 0.0 <= self.temperature <= 2.0:
+            raise OptionError(name="temperature", got=self.temperature, allowed="0 to 2")
         if self.soft_pause_ms > self.endpoint_silence_ms:
             raise OptionError(
                 name="soft_pause_ms",
                 got=self.soft_pause_ms,
                 allowed=f"at most endpoint_silence_ms ({self.endpoint_silence_ms})",
             )
-
-
-def refuse_ctc_options(options: SessionOptions, model: str) -> SessionOptions:
-    """``options``, if a seq2seq model can follow all of them; else ``OptionError``."""
-    if options.latency is not None:
-        allowed = f"nothing: {model} has no presets of latency; its hop_ms can be set"
-        raise OptionError(name="latency", got=options.latency.value, allowed=allowed)
-    if options.search is not None:
-        allowed = f"nothing: {model} decodes greedily"
-        raise OptionError(name="search", got=options.search.value, allowed=allowed)
-    if options.hotwords:
-        allowed = f"an empty list: {model} can't be biased"
-        raise OptionError(name="hotwords", got=list(options.hotwords), allowed=allowed)
-    return options

@@ -12,7 +12,7 @@ import numpy as np
 from streamscribe.bundle import Bundle
 from streamscribe.errors import OptionError
 from streamscribe.events import Event
-from streamscribe.families import Family
+from streamscribe.families import VENDOR_GRAPHS, Family
 from streamscribe.language_model import load_language_model
 from streamscribe.model import AcousticModel, Samples, Step, StepResult
 from streamscribe.options import SessionOptions
@@ -91,12 +91,16 @@ def load_model(
     # Imported here, because the pure engine must load without the runtime.
     match bundle.family:
         case Family.SEQ2SEQ:
-            from streamscribe.moonshine_model import MoonshineModel
-
             if language_model is not None:
                 allowed = f"none: {bundle.name} is a seq2seq model, which is its own"
                 raise OptionError(name="language_model", got=language_model, allowed=allowed)
-            return MoonshineModel(bundle, threads=threads)
+            if bundle.architecture == VENDOR_GRAPHS:
+                from streamscribe.moonshine_model import MoonshineModel
+
+                return MoonshineModel(bundle, threads=threads)
+            from streamscribe.encoder_decoder import EncoderDecoderModel
+
+            return EncoderDecoderModel(bundle, threads=threads)
         case Family.CTC:
             from streamscribe.ctc_model import CtcModel
 

@@ -5,21 +5,31 @@ when each word first showed up, from which its times are estimated.
 """
 
 from streamscribe import guards
-from streamscribe.events import Event, Final, Partial
+from streamscribe.events import Event, Final, Partial, Word
 from streamscribe.model import TokenTable
 from streamscribe.tokens import decode
 from streamscribe.transcript import Transcript
-from streamscribe.words import Span, Spelled, estimate_times, join, spell
+from streamscribe.words import Span, Spelled, estimate_times, join, measured_times, spell
 
 
 class SegmentText:
-    """The text of the open segment of ``transcript``; voice was first heard at ``onset_at``."""
+    """The text of the open segment of ``transcript``; voice was first heard at ``onset_at``.
+
+    max_per_s: more tokens than this per second are not speech.
+    """
 
     def __init__(
-        self, transcript: Transcript, table: TokenTable, segment: int, start_at: int, onset_at: int
+        self,
+        transcript: Transcript,
+        table: TokenTable,
+        max_per_s: float,
+        segment: int,
+        start_at: int,
+        onset_at: int,
     ) -> None:
         self._transcript = transcript
         self._table = table
+        self._max_per_s = max_per_s
         self._segment = segment
         self._start_at = start_at
         self._onset_at = onset_at
@@ -33,7 +43,9 @@ class SegmentText:
         voiced_len = sum(span.end_at - span.start_at for span in voiced)
         return (
             guards.likely(transcript.log_probs[transcript.fixed :], begins=begins)
-            and guards.speakable(len(transcript.tokens) - transcript.segment_index, voiced_len)
+            and guards.speakable(
+                len(transcript.tokens) - transcript.segment_index, voiced_len, self._max_per_s
+            )
             and guards.is_speech(decode(transcript.hypothesis, self._table, ended=False))
         )
 
@@ -51,8 +63,7 @@ class SegmentText:
         if (text, committed) == self._shown:
             return []
         self._shown = (text, committed)
-        timed = estimate_times(words, self._seen_at, voiced, self._onset_at, at)
-        return [Partial(self._segment, text, committed, timed, at)]
+        return [Partial(self._segment, text, committed, self._timed(words, voiced, at), at)]
 
     def final(self, end_at: int, voiced: list[Span]) -> Final:
         """The final for the whole text, of which every token is settled."""
@@ -61,10 +72,18 @@ class SegmentText:
         return Final(
             segment=self._segment,
             text=join(words),
-            words=estimate_times(words, self._seen_at, voiced, self._onset_at, end_at),
+            words=self._timed(words, voiced, end_at),
             start_at=self._start_at,
             end_at=end_at,
         )
+
+    def _timed(self, words: list[Spelled], voiced: list[Span], end_at: int) -> tuple[Word, ...]:
+        """The words with times: measured where the model says where each token was spoken."""
+        first = self._transcript.segment_index
+        spoken = self._transcript.spoken[first:]
+        if any(one is None for word in words for one in spoken[word.first : word.last + 1]):
+            return estimate_times(words, self._seen_at, voiced, self._onset_at, end_at)
+        return measured_times(words, spoken, self._start_at, end_at)
 
     def _words(self, end: int) -> list[Spelled]:
         transcript = self._transcript

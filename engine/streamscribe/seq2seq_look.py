@@ -6,13 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from streamscribe.model import DecodeResult, DecodeStep, Samples, StepKind
+from streamscribe.model import DecodeResult, DecodeStep, Features, Samples, StepKind, Wish
 from streamscribe.stability import SURE_LOG_PROB
 from streamscribe.timeline import ms_to_len
-
-LEAD_LEN: Final = ms_to_len(36)
-"""Silence put before audio that is heard again: one and a half of the default model's frames, so
-that the new frames lie between the old ones and no audio is lost or added."""
 
 SHORTEST_FRAMED_LEN: Final = ms_to_len(1_000)
 """Less audio than this is heard once."""
@@ -55,7 +51,9 @@ class Look:
         """How the scheduler should treat it."""
         return StepKind.FINAL if self.purpose is Purpose.FINAL else StepKind.PARTIAL
 
-    def step(self, samples: Samples, due_at: int) -> DecodeStep:
+    def step(
+        self, samples: Samples, due_at: int, wish: Wish, features: Features | None = None
+    ) -> DecodeStep:
         """The step for this look, whose audio is ``samples``."""
         if self.lead_len:
             samples = np.concatenate((np.zeros(self.lead_len, dtype=np.float32), samples))
@@ -66,6 +64,8 @@ class Look:
             max_new_tokens=self.max_new_tokens,
             kind=self.kind,
             due_at=due_at,
+            features=features,
+            wish=wish,
         )
 
 

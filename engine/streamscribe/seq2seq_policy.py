@@ -14,23 +14,28 @@ Where somebody talks on without a pause until the window is full, the audio is c
 point of the newest hop, and the hypothesis for what lies before is settled whole.
 """
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from streamscribe import guards, policy
+from streamscribe.commitment import commitment_of
 from streamscribe.events import Event, Rule
 from streamscribe.events import Final as FinalEvent
+from streamscribe.families import FrontEnd
+from streamscribe.mel_window import MelWindow
 from streamscribe.model import (
     DecodeResult,
     DecodeStep,
+    Features,
     Samples,
     StepResult,
     TokenTable,
+    Wish,
 )
-from streamscribe.options import Commit, SessionOptions
+from streamscribe.options import Commit, CommitBy, Latency, Search, SessionOptions
 from streamscribe.segment_text import SegmentText
 from streamscribe.seq2seq_look import (
-    LEAD_LEN,
     TENTATIVE,
     Look,
     Purpose,
@@ -38,7 +43,7 @@ from streamscribe.seq2seq_look import (
     plausibility,
 )
 from streamscribe.timeline import ms_to_len
-from streamscribe.transcript import Transcript
+from streamscribe.transcript import SpokenAt, Transcript
 from streamscribe.words import Span
 
 PARTIAL_WINDOW_LEN: Final = ms_to_len(6_000)
@@ -59,21 +64,50 @@ EARLY_HOPS: Final = 2
 """A segment's first hops are half as long, so that its first words show up sooner."""
 
 
+LANGUAGE_LEN: Final = ms_to_len(3_000)
+"""A language that was detected on this much audio stays for the session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What the policy must know of a model."""
+
+    max_tokens_per_s: float
+    lead_len: int = 0
+    """Silence to put before audio that is heard again; 0: it is heard once."""
+    front_end: FrontEnd | None = None
+    """Of models whose features are computed here, where each hop adds to those of the last."""
+    context: tuple[int, ...] = ()
+    """Tokens of text that came before the stream."""
+
+
 class Seq2SeqPolicy:
     """Turns looks at the audio into the text of one segment after another."""
 
-    def __init__(
-        self, options: SessionOptions, table: TokenTable, *, max_tokens_per_s: float
-    ) -> None:
+    def __init__(self, options: SessionOptions, table: TokenTable, traits: Traits) -> None:
         self._append = options.commit is Commit.APPEND
         self._partials = options.partials
         self._hop_len = ms_to_len(options.hop_ms)
         self._window_len = ms_to_len(options.window_ms)
         self._table = table
-        self._max_tokens_per_s = max_tokens_per_s
+        self._traits = traits
+        self._max_tokens_per_s = traits.max_tokens_per_s
+        self._commitment = commitment_of(
+            options.commit_by or CommitBy.AGREEMENT, options.latency or Latency.MEDIUM
+        )
+        mel = None if traits.front_end is None else traits.front_end.mel
+        self._mel = None if mel is None else MelWindow(mel)
+        self._partial_wish = Wish(options.language, options.task, traits.context)
+        self._final_wish = replace(
+            self._partial_wish,
+            search=options.search or Search.GREEDY,
+            beam_size=options.beam_size,
+            temperature=options.temperature,
+            thorough=True,
+        )
         self._transcript = Transcript(table)
         self._transcript.begin_segment(0)  # what leads to the first words is context too
-        self._text = SegmentText(self._transcript, table, -1, 0, 0)
+        self._text = SegmentText(self._transcript, table, self._max_tokens_per_s, -1, 0, 0)
         self._onset_at = 0
         self._end_at = 0
         self._next_look_at = 0
@@ -88,7 +122,9 @@ class Seq2SeqPolicy:
             transcript = self._transcript = Transcript(self._table)
         transcript.begin_segment(start_at)
         transcript.forget_before(start_at - self._window_len)
-        self._text = SegmentText(transcript, self._table, segment, start_at, onset_at)
+        self._text = SegmentText(
+            transcript, self._table, self._max_tokens_per_s, segment, start_at, onset_at
+        )
         self._onset_at = onset_at
         self._next_look_at = onset_at + self._hop_len
         self._answered_at = -1
@@ -152,7 +188,16 @@ class Seq2SeqPolicy:
     def step(self, look: policy.Look, samples: Samples, due_at: int) -> DecodeStep:
         """The step for ``look``, whose audio is ``samples``."""
         assert isinstance(look, Look)
-        return look.step(samples, due_at)
+        wish = self._partial_wish if look.purpose in TENTATIVE else self._final_wish
+        return look.step(samples, due_at, wish, self._features(look, samples))
+
+    def _features(self, look: Look, samples: Samples) -> Features | None:
+        """Of the look's audio and the silence after it, most of which are known already."""
+        front_end = self._traits.front_end
+        if self._mel is None or front_end is None:
+            return None
+        tail_len = front_end.silence_after(len(samples))
+        return self._mel.features(samples, look.start_at, tail_len=tail_len)
 
     def done(self, look: policy.Look, result: StepResult, voiced: list[Span]) -> list[Event]:
         """Take the result of ``look``; gives the partial that it makes, if anything is new."""
@@ -164,17 +209,20 @@ class Seq2SeqPolicy:
         if not kept:
             self._again = self._look(look.purpose, look.end_at, keep=True)
             return []
-        if not look.heard and is_worth_hearing_again(look, result):
-            self._again = replace(look, lead_len=LEAD_LEN, draft=result.tokens, heard=heard)
+        lead_len = self._traits.lead_len
+        if lead_len and not look.heard and is_worth_hearing_again(look, result):
+            self._again = replace(look, lead_len=lead_len, draft=result.tokens, heard=heard)
             return []
         result = max(kept, key=plausibility)
+        self._settle_language(look, result)
         settled = transcript.tokens[transcript.segment_index : transcript.fixed]
         tokens, log_probs = result.tokens[promised_len:], result.log_probs[promised_len:]
         kept_len = max(0, guards.loop_start((*settled, *tokens)) - len(settled))
-        transcript.replace_hypothesis(tokens[:kept_len], log_probs[:kept_len])
+        spoken = _placed(result, look)[promised_len:]
+        transcript.replace_hypothesis(tokens[:kept_len], log_probs[:kept_len], spoken[:kept_len])
         if look.purpose is Purpose.FINAL:
             return []
-        stable = transcript.stable_index()
+        stable = transcript.stable_index(self._commitment, look.end_at)
         transcript.promote_pauses(stable)
         if self._append and self._text.is_believable(voiced):
             transcript.settle(stable)
@@ -205,6 +253,15 @@ class Seq2SeqPolicy:
         transcript.settle(len(transcript.tokens))
         self._end_at = end_at
         return self._text.final(end_at, voiced)
+
+    def _settle_language(self, look: Look, result: DecodeResult) -> None:
+        """What was detected counts from the first look that heard enough, or that decides."""
+        if result.language is None:
+            return
+        if look.purpose in TENTATIVE and look.end_at - look.start_at < LANGUAGE_LEN:
+            return
+        self._partial_wish = replace(self._partial_wish, language=result.language)
+        self._final_wish = replace(self._final_wish, language=result.language)
 
     def _hop_after(self, window_len: int) -> int:
         """How soon to look again after a window of this length."""
@@ -238,3 +295,14 @@ class Seq2SeqPolicy:
             max_new_tokens=max(guards.SHORTEST_CAP, cap - (forced_until - mark.index)),
             promised=promised,
         )
+
+
+def _placed(result: DecodeResult, look: Look) -> Sequence[SpokenAt | None]:
+    """Where each token of a look's result was spoken, in the session's audio."""
+    if not result.spoken:
+        return [None] * len(result.tokens)
+    first_at = look.start_at - look.lead_len
+    return [
+        SpokenAt(first_at + one.start_len, first_at + one.end_len, first_at + one.attended_len)
+        for one in result.spoken
+    ]

@@ -1,4 +1,4 @@
-"""What may be promised: the rule that turns consecutive hypotheses into committed text.
+"""How long text has stood: the ground on which consecutive hypotheses become committed text.
 
 A token is *stable* once it, and all before it, stood unchanged in ``AGREEING_LOOKS`` consecutive
 looks and the model is sure of it; or, however unsure the model is, in ``PATIENT_LOOKS``. Whole
@@ -32,22 +32,6 @@ def ages_of(
             break
         ages.append(previous_ages[index] + 1)
     return ages + [1] * (len(current) - len(ages))
-
-
-def stable_len(
-    tokens: Sequence[int], log_probs: Sequence[float], ages: Sequence[int], table: TokenTable
-) -> int:
-    """How many tokens of a hypothesis may be committed; all sequences have its length."""
-    stable = 0
-    for age, log_prob in zip(ages, log_probs, strict=True):
-        sure = age >= AGREEING_LOOKS and log_prob >= SURE_LOG_PROB
-        if not sure and age < PATIENT_LOOKS:
-            break
-        stable += 1
-    starts = word_starts(tokens, table)
-    whole_words = sum(end <= stable for end in [*starts[1:], len(tokens)][: len(starts)])
-    # The last stable word is not committed: it confirms the one before it.
-    return starts[whole_words - 1] if whole_words else 0
 
 
 def word_starts(tokens: Sequence[int], table: TokenTable) -> list[int]:

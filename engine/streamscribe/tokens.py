@@ -77,6 +77,11 @@ class PieceTable:
             raise BrokenModel(f"{path} holds {got}; allowed: a list of {expected_tokens} pieces")
         return cls([_piece_bytes(piece, index, path) for index, piece in enumerate(pieces)])
 
+    @property
+    def pieces(self) -> tuple[bytes, ...]:
+        """What each token adds to the text."""
+        return self._pieces
+
     def __len__(self) -> int:
         """Count of tokens."""
         return len(self._pieces)

@@ -18,8 +18,9 @@ was spoken before it; once later hypotheses agree on those words, the pause has 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from streamscribe.commitment import Commitment, Evidence
 from streamscribe.model import TokenTable
-from streamscribe.stability import ages_of, stable_len, starts_word
+from streamscribe.stability import ages_of, starts_word
 from streamscribe.words import without_end_punctuation
 
 
@@ -29,6 +30,16 @@ class Mark:
 
     at: int
     index: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenAt:
+    """Where a token was spoken."""
+
+    start_at: int
+    end_at: int
+    attended_at: int
+    """What the choice of the token rests on most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +57,17 @@ class Transcript:
         self.tokens: list[int] = []
         self.log_probs: list[float] = []
         self.ages: list[int] = []  # looks in a row that showed the token in its place
+        self.spoken: list[SpokenAt | None] = []  # None: nobody knows where
         self.marks: list[Mark] = []
         self.segment_index = 0
         self.fixed = 0
         self._table = table
         self._pauses: list[Pause] = []
+
+    @property
+    def _lists(self) -> tuple[list[int], list[float], list[int], list[SpokenAt | None]]:
+        """Everything that has one entry per token."""
+        return self.tokens, self.log_probs, self.ages, self.spoken
 
     @property
     def hypothesis(self) -> tuple[int, ...]:
@@ -68,22 +85,33 @@ class Transcript:
         self.marks.append(Mark(at, self.fixed))
         self._pauses = []
 
-    def replace_hypothesis(self, tokens: Sequence[int], log_probs: Sequence[float]) -> None:
+    def replace_hypothesis(
+        self,
+        tokens: Sequence[int],
+        log_probs: Sequence[float],
+        spoken: Sequence[SpokenAt | None] | None = None,
+    ) -> None:
         """What follows the settled tokens is ``tokens``, as far as is known now."""
         ages = ages_of(self.hypothesis, self.ages[self.fixed :], tokens)
         self.tokens[self.fixed :] = tokens
         self.log_probs[self.fixed :] = log_probs
         self.ages[self.fixed :] = ages
+        self.spoken[self.fixed :] = [None] * len(tokens) if spoken is None else spoken
         stands = self.fixed + sum(age > 1 for age in ages)
         # A mark behind text that is no longer there marks nothing.
         self.marks = [mark for mark in self.marks if mark.index <= stands]
 
-    def stable_index(self) -> int:
+    def stable_index(self, commitment: Commitment, heard_until_at: int) -> int:
         """Where the text ends that may be committed now; at least ``fixed``."""
         rest = slice(self.fixed, None)
-        return self.fixed + stable_len(
-            self.tokens[rest], self.log_probs[rest], self.ages[rest], self._table
+        evidence = Evidence(
+            self.tokens[rest],
+            self.log_probs[rest],
+            self.ages[rest],
+            [None if one is None else one.attended_at for one in self.spoken[rest]],
+            heard_until_at,
         )
+        return self.fixed + commitment.stable_len(evidence, self._table)
 
     def settle(self, index: int) -> None:
         """The tokens before ``index`` will not change."""
@@ -114,7 +142,8 @@ class Transcript:
     def mark_here(self, at: int) -> None:
         """All of the text, but for punctuation at its end, was spoken before ``at``: settle it."""
         length = max(self.fixed, without_end_punctuation(self.tokens, self._table))
-        del self.tokens[length:], self.log_probs[length:], self.ages[length:]
+        for one in self._lists:
+            del one[length:]
         self.fixed = length
         self.marks.append(Mark(at, length))
         self._pauses = []
@@ -133,7 +162,8 @@ class Transcript:
         """Drop the marks before ``at``, but for the newest, and the text that only they need."""
         keep = [mark for mark in self.marks[:-1] if mark.at >= at] + self.marks[-1:]
         cut = min([self.segment_index, self.fixed, *(mark.index for mark in keep)])
-        del self.tokens[:cut], self.log_probs[:cut], self.ages[:cut]
+        for one in self._lists:
+            del one[:cut]
         self.marks = [Mark(mark.at, mark.index - cut) for mark in keep]
         self.segment_index -= cut
         self.fixed -= cut

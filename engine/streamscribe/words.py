@@ -3,12 +3,15 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from streamscribe.events import Timing, Word
 from streamscribe.model import TokenTable
 from streamscribe.stability import word_starts
 from streamscribe.tokens import decode
+
+if TYPE_CHECKING:
+    from streamscribe.transcript import SpokenAt
 
 _NOT_AT_THE_START: Final = " ,.;:!?-…"
 """What a model that was given earlier text may begin with, and a segment may not."""
@@ -22,6 +25,10 @@ class Spelled:
 
     text: str
     confidence: float
+    first: int
+    """Index of its first token."""
+    last: int
+    """Index of its last token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,7 @@ def spell(tokens: Sequence[int], log_probs: Sequence[float], table: TokenTable) 
         if not words:
             text = text.lstrip(_NOT_AT_THE_START)
         confidence = math.exp(min(0.0, sum(log_probs[start:end]) / (end - start)))
-        words.extend(Spelled(part, confidence) for part in text.split())
+        words.extend(Spelled(part, confidence, start, end - 1) for part in text.split())
     return words
 
 
@@ -91,6 +98,24 @@ def estimate_times(
             timed.append(Word(word.text, start, end, word.confidence, Timing.ESTIMATED))
         since_at = until_at
         first = last
+    return tuple(timed)
+
+
+def measured_times(
+    words: Sequence[Spelled], spoken: "Sequence[SpokenAt | None]", start_at: int, end_at: int
+) -> tuple[Word, ...]:
+    """Words with the times of their tokens, ordered and within [start_at, end_at].
+
+    spoken: per token, for every token of the words.
+    """
+    timed: list[Word] = []
+    since_at = start_at
+    for word in words:
+        tokens = [one for one in spoken[word.first : word.last + 1] if one is not None]
+        first_at = min(max(tokens[0].start_at, since_at), end_at)
+        last_at = min(max(tokens[-1].end_at, first_at), end_at)
+        timed.append(Word(word.text, first_at, last_at, word.confidence, Timing.MEASURED))
+        since_at = last_at
     return tuple(timed)
 
 

@@ -62,10 +62,15 @@ def _expect(fields: dict[str, Any], extractor: str, family: CheckpointFamily) ->
         )
 
 
+def _allow_only(fields: dict[str, Any], name: str, allowed: object) -> None:
+    """Refuse any other value than the extractor's default."""
+    got = fields.get(name, allowed)
+    if got != allowed:
+        raise UnsupportedCheckpoint(f"{name} is {got!r}; allowed: {allowed!r}")
+
+
 def _mctct(fields: dict[str, Any]) -> MelFrontEnd:
-    window = fields.get("win_function", "hamming_window")
-    if window != "hamming_window":
-        raise UnsupportedCheckpoint(f"win_function is {window!r}; allowed: 'hamming_window'")
+    _allow_only(fields, "win_function", "hamming_window")
     window_len = fields.get("win_length", 25) * SAMPLE_RATE // 1000
     return MelFrontEnd(
         mels=fields.get("feature_size", 80),
@@ -142,6 +147,78 @@ def _parakeet(fields: dict[str, Any]) -> MelFrontEnd:
         added_to_deviation=1e-5,
         stack=1,
         **_SCALED,
+    )
+
+
+def whisper_mel(fields: dict[str, Any]) -> MelFrontEnd:
+    """The extractor of Whisper, as its ``preprocessor_config.json`` states it."""
+    _allow_only(fields, "feature_extractor_type", "WhisperFeatureExtractor")
+    _allow_only(fields, "sampling_rate", SAMPLE_RATE)
+    _allow_only(fields, "dither", 0.0)
+    _allow_only(fields, "padding_value", 0.0)
+    fft_len = fields.get("n_fft", 400)
+    return MelFrontEnd(
+        mels=fields.get("feature_size", 80),
+        window="hann",
+        window_len=fft_len,
+        hop_len=fields.get("hop_length", 160),
+        fft_len=fft_len,
+        centred=True,
+        gain=1.0,
+        remove_offset=False,
+        preemphasis=0.0,
+        preemphasis_over="frame",
+        power=2,
+        mel_scale="slaney",
+        triangles_over_mel=False,
+        least=1e-10,
+        added=0.0,
+        deviation="population",
+        added_to_variance=0.0,
+        added_to_deviation=0.0,
+        stack=1,
+        periodic=True,
+        padding="reflect",
+        logarithm="decimal",
+        dynamic_range=8.0,
+        shift=4.0,
+        divisor=4.0,
+        **_SCALED | {"normalize_mean": False, "normalize_deviation": False},
+    )
+
+
+def speech_to_text_mel(fields: dict[str, Any]) -> MelFrontEnd:
+    """The extractor of Speech2Text, as its ``preprocessor_config.json`` states it."""
+    _allow_only(fields, "feature_extractor_type", "Speech2TextFeatureExtractor")
+    _allow_only(fields, "sampling_rate", SAMPLE_RATE)
+    _allow_only(fields, "dither", 0.0)
+    scales = bool(fields.get("do_ceptral_normalize", True))
+    return MelFrontEnd(
+        mels=fields.get("num_mel_bins", 80),
+        window="povey",
+        window_len=400,
+        hop_len=160,
+        fft_len=512,
+        centred=False,
+        gain=32768.0,
+        remove_offset=True,
+        preemphasis=0.97,
+        preemphasis_over="frame",
+        power=2,
+        mel_scale="htk",
+        triangles_over_mel=True,
+        least=1.192092955078125e-07,
+        added=0.0,
+        deviation="population",
+        added_to_variance=0.0,
+        added_to_deviation=0.0,
+        stack=1,
+        **_SCALED
+        | {
+            "low_hz": 20.0,
+            "normalize_mean": scales and bool(fields.get("normalize_means", True)),
+            "normalize_deviation": scales and bool(fields.get("normalize_vars", True)),
+        },
     )
 
 

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -152,8 +153,7 @@ def _decoder_writer(decoders: list[dict[str, Any]], kind: str) -> Any:  # noqa: 
     """Pieces of a tokenizer whose text is made by a chain of decoders."""
     types = {decoder["type"]: decoder for decoder in decoders}
     if "ByteLevel" in types:
-        table = _byte_level()
-        return lambda name: _text_or_bytes(bytes(table[letter] for letter in name))
+        return byte_level_piece
     if "WordPiece" in types:
         return lambda name: _word_piece(types["WordPiece"], name)
     if "CTC" in types:
@@ -180,6 +180,12 @@ def _metaspace(decoders: list[dict[str, Any]], name: str) -> Piece:
     return name
 
 
+def byte_level_piece(name: str) -> Piece:
+    """What a token of a byte-level vocabulary adds to the text."""
+    table = _byte_level()
+    return _text_or_bytes(bytes(table[letter] for letter in name))
+
+
 def _word_piece(decoder: dict[str, Any], name: str) -> Piece:
     if name.startswith(decoder["prefix"]):
         return name.removeprefix(decoder["prefix"])
@@ -193,6 +199,7 @@ def _text_or_bytes(data: bytes) -> Piece:
         return list(data)
 
 
+@cache
 def _byte_level() -> dict[str, int]:
     """The printable letter for each byte: itself where it prints, else the next from 256 on."""
     prints = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]

@@ -72,13 +72,17 @@ def weight_range(cpuinfo: Path = Path("/proc/cpuinfo"), machine: str = "x86_64")
     return WeightRange(7, "this processor has no VNNI, where full weights could overflow")
 
 
-def quantize_int8(model: OnnxModel, weights: WeightRange) -> int:
-    """Quantise in place; returns how many products were."""
+def quantize_int8(model: OnnxModel, weights: WeightRange, *, head: bool = True) -> int:
+    """Quantise in place; returns how many products were.
+
+    head: the last product is the head, and stays as it is.
+    """
     from onnx import helper, numpy_helper
 
     graph = model.graph
     floats = {weight.name: weight for weight in graph.initializer}
-    products = [node for node in graph.node if _is_product(node, floats)][:-1]
+    products = [node for node in graph.node if _is_product(node, floats)]
+    products = products[:-1] if head else products
     editor = _Editor(graph)
     chosen = {node.output[0] for node in products}
     users = _count_users(graph)

@@ -44,7 +44,17 @@ PARAKEET: dict[str, Any] = COMMON | {
     "least": 0.0, "added": 2.0**-24, "deviation": "sample", "added_to_variance": 0.0,
     "added_to_deviation": 1e-5, "stack": 1,
 }  # fmt: skip
-ALL = {"mctct": MCTCT, "seamless": SEAMLESS, "parakeet": PARAKEET}
+SPEECH_TO_TEXT: dict[str, Any] = SEAMLESS | {
+    "deviation": "population", "added_to_variance": 0.0, "stack": 1,
+}  # fmt: skip
+ALL = {
+    "mctct": MCTCT, "seamless": SEAMLESS, "parakeet": PARAKEET, "speech-to-text": SPEECH_TO_TEXT,
+}  # fmt: skip
+WHISPER: dict[str, Any] = PARAKEET | {
+    "fft_len": 400, "preemphasis": 0.0, "least": 1e-10, "added": 0.0, "normalize_mean": False,
+    "normalize_deviation": False, "periodic": True, "padding": "reflect", "logarithm": "decimal",
+    "dynamic_range": 8.0, "shift": 4.0, "divisor": 4.0,
+}  # fmt: skip
 
 LENGTHS = [1_000, 8_001, 16_000, 16_159, 16_160, 33_333]
 
@@ -132,9 +142,48 @@ def test_a_manifest_may_not_leave_a_parameter_out(fields: dict[str, Any]) -> Non
             read({key: value for key, value in fields.items() if key != name})
 
 
+def test_a_manifest_may_leave_out_what_has_a_default() -> None:
+    named = {
+        "periodic": False, "padding": "zeros", "logarithm": "natural", "dynamic_range": 0.0,
+        "shift": 0.0, "divisor": 1.0,
+    }  # fmt: skip
+    assert read(MCTCT) == read(MCTCT | named)
+
+
+def test_a_band_lies_no_further_below_the_loudest_than_the_range() -> None:
+    features = log_mel(np.append(tone(1_000.0), np.zeros(8_000, dtype=np.float32)), read(WHISPER))
+    assert features.max() - features.min() == pytest.approx(8.0 / 4.0)
+
+
+def test_digital_silence_is_the_least_there_is() -> None:
+    features = log_mel(np.zeros(16_000, dtype=np.float32), read(WHISPER))
+    assert features == pytest.approx((-10.0 + 4.0) / 4.0)
+
+
+def test_the_mirror_is_as_loud_as_the_audio() -> None:
+    from_its_peak = tone(1_000.0)[4:]
+    features = log_mel(from_its_peak, read(WHISPER)).max(axis=1)
+    zeros = log_mel(from_its_peak, read(WHISPER | {"padding": "zeros"})).max(axis=1)
+    assert features[0] == pytest.approx(features[10], abs=1e-3)
+    assert zeros[0] < features[0] - 0.1
+    assert np.array_equal(zeros[2:-1], features[2:-1])
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("window", "boxcar"), ("window_len", 513), ("power", 3), ("high_hz", 8_001), ("extra", 1)],
+    [
+        ("window", "boxcar"),
+        ("window_len", 513),
+        ("power", 3),
+        ("high_hz", 8_001),
+        ("extra", 1),
+        ("periodic", 1),
+        ("padding", "edge"),
+        ("logarithm", "binary"),
+        ("dynamic_range", -1.0),
+        ("shift", None),
+        ("divisor", 0.0),
+    ],
 )
 def test_a_parameter_that_is_not_allowed_is_refused(name: str, value: object) -> None:
     with pytest.raises(BrokenModel, match=f"front_end.mel.{name}"):

@@ -92,10 +92,10 @@ def test_text_that_begins_unlikely_must_go_on_sure() -> None:
 
 
 def test_as_many_tokens_as_were_ever_spoken_so_fast_are_speakable() -> None:
-    assert speakable(VOICED_TOKENS_BASE, 0)
-    assert not speakable(VOICED_TOKENS_BASE + 1, 0)
-    assert speakable(VOICED_TOKENS_BASE + 6, SAMPLE_RATE)
-    assert not speakable(VOICED_TOKENS_BASE + 8, SAMPLE_RATE)
+    assert speakable(VOICED_TOKENS_BASE, 0, 6.5)
+    assert not speakable(VOICED_TOKENS_BASE + 1, 0, 6.5)
+    assert speakable(VOICED_TOKENS_BASE + 6, SAMPLE_RATE, 6.5)
+    assert not speakable(VOICED_TOKENS_BASE + 8, SAMPLE_RATE, 6.5)
 
 
 @pytest.mark.parametrize("sign", NOT_SPEECH)

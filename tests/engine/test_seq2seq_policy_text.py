@@ -5,9 +5,9 @@ import pytest
 from fakes_policy import SECOND, SURE, UNLIKELY, UNSURE, Driven, look_at_end, opened, text_of
 from streamscribe.events import Partial, Rule
 from streamscribe.guards import LOOP_TOKENS_MIN
+from streamscribe.moonshine_model import LEAD_LEN
 from streamscribe.options import Commit
 from streamscribe.seq2seq_look import (
-    LEAD_LEN,
     SHORTEST_FRAMED_LEN,
     Purpose,
 )

@@ -32,9 +32,9 @@ from streamscribe.events import (
     SpeechStarted,
 )
 from streamscribe.model import DecodeResult, DecodeStep, StepKind
+from streamscribe.moonshine_model import LEAD_LEN
 from streamscribe.options import Commit, SessionOptions
 from streamscribe.recognizer import Recognizer, drive
-from streamscribe.seq2seq_look import LEAD_LEN
 from streamscribe.seq2seq_policy import Seq2SeqPolicy
 from streamscribe.session import Session
 from streamscribe.stability import SURE_LOG_PROB

@@ -1,17 +1,7 @@
-"""What consecutive hypotheses must agree on before it is promised."""
+"""How long tokens have stood, and where words begin."""
 
-import pytest
-
-from fakes import LetterTable, WordTable
-from streamscribe.stability import (
-    AGREEING_LOOKS,
-    PATIENT_LOOKS,
-    SURE_LOG_PROB,
-    ages_of,
-    stable_len,
-    starts_word,
-    word_starts,
-)
+from fakes import LetterTable
+from streamscribe.stability import ages_of, starts_word, word_starts
 
 LETTERS = LetterTable()
 
@@ -34,55 +24,6 @@ def test_what_follows_a_changed_token_is_new_even_if_it_stands() -> None:
 
 def test_a_hypothesis_may_grow_shorter() -> None:
     assert ages_of((1, 2, 3), (4, 4, 4), (1,)) == [5]
-
-
-def test_of_sure_and_old_words_all_but_the_last_are_stable() -> None:
-    old = [AGREEING_LOOKS] * 3
-    assert stable_len((1, 2, 3), [SURE_LOG_PROB] * 3, old, WordTable()) == 2
-
-
-def test_one_word_alone_is_never_stable() -> None:
-    assert stable_len((1,), [0.0], [PATIENT_LOOKS], WordTable()) == 0
-
-
-def test_no_text_is_stable() -> None:
-    assert stable_len((), (), (), WordTable()) == 0
-
-
-def test_younger_words_are_not_stable() -> None:
-    young = [AGREEING_LOOKS - 1] * 3
-    assert stable_len((1, 2, 3), [0.0] * 3, young, WordTable()) == 0
-
-
-def test_a_word_that_the_model_is_unsure_of_holds_up_what_follows() -> None:
-    log_probs = [0.0, SURE_LOG_PROB - 0.01, 0.0, 0.0]
-    old = [AGREEING_LOOKS] * 4
-    assert stable_len((1, 2, 3, 4), log_probs, old, WordTable()) == 0
-
-
-def test_patience_makes_up_for_doubt() -> None:
-    log_probs = [SURE_LOG_PROB - 5] * 3
-    assert stable_len((1, 2, 3), log_probs, [PATIENT_LOOKS] * 3, WordTable()) == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "stable", "promised"),
-    [
-        (" ab cd ef", 0, ""),
-        (" ab cd ef", 3, ""),  # "ab" is whole, but nothing confirms it
-        (" ab cd ef", 5, ""),  # half of the next word is not enough
-        (" ab cd ef", 6, " ab"),
-        (" ab cd ef", 9, " ab cd"),
-        (" ab, cd ef", 3, ""),  # its comma is not settled
-        (" ab, cd ef", 7, " ab,"),
-    ],
-)
-def test_whole_words_are_promised_up_to_the_last_that_is_confirmed(
-    text: str, stable: int, promised: str
-) -> None:
-    ages = [AGREEING_LOOKS] * stable + [1] * (len(text) - stable)
-    got = stable_len(spelled(text), [0.0] * len(text), ages, LETTERS)
-    assert text[:got] == promised
 
 
 def test_words_start_at_their_spaces_and_at_the_beginning() -> None:

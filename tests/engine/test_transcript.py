@@ -6,6 +6,7 @@ Tokens are words; positions are small numbers.
 from collections.abc import Sequence
 
 from fakes import PERIOD, WordTable
+from streamscribe.commitment import Agreement
 from streamscribe.stability import AGREEING_LOOKS
 from streamscribe.transcript import Mark, Transcript
 
@@ -39,7 +40,7 @@ def test_settled_tokens_are_not_replaced() -> None:
 def test_what_stood_long_enough_is_stable() -> None:
     transcript = begun()
     hear(transcript, (1, 2, 3), looks=AGREEING_LOOKS)
-    assert transcript.stable_index() == 2
+    assert transcript.stable_index(Agreement(), 0) == 2
 
 
 def test_stability_is_counted_anew_behind_what_is_settled() -> None:
@@ -47,7 +48,7 @@ def test_stability_is_counted_anew_behind_what_is_settled() -> None:
     hear(transcript, (1, 2, 3), looks=AGREEING_LOOKS)
     transcript.settle(2)
     hear(transcript, (3, 4))
-    assert transcript.stable_index() == 2
+    assert transcript.stable_index(Agreement(), 0) == 2
 
 
 def test_a_segment_begins_with_everything_settled_and_a_mark() -> None:

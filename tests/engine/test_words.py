@@ -29,7 +29,7 @@ def spelled(text: str) -> list[str]:
 
 
 def said(*texts: str) -> list[Spelled]:
-    return [Spelled(text, 1.0) for text in texts]
+    return [Spelled(text, 1.0, at, at) for at, text in enumerate(texts)]
 
 
 def test_tokens_make_words() -> None:

@@ -76,7 +76,7 @@ def test_a_minute_without_a_pause_loses_and_doubles_no_word(
     gap_ms: int, lead_ms: int, options: SessionOptions
 ) -> None:
     audio = join(silence(lead_ms / 1_000), talk(1, 200, gap_s=gap_ms / 1_000), silence(0.2))
-    # A cut may hit a word where gaps are shorter, or where the search for one holds but a part of it.
+    # A cut may hit a word where gaps are shorter, or where the search may miss a whole one.
     searched_ms = min(options.hop_ms, options.pre_roll_ms)
     model = ScriptedModel(guesses=gap_ms >= 60 and searched_ms >= len_to_ms(WORD_LEN) + 2 * 60)
     assert spoken(transcribe_scripted(audio, options, model)) == words_from(1, 200)

@@ -1,0 +1,107 @@
+"""What of a seq2seq model's newest hypothesis may be promised: two ways to tell, in whole words.
+
+``Agreement``   consecutive hypotheses say the same (LocalAgreement-n, and how sure the model is).
+``Alignment``   a token was spoken well before the end of the audio, as the heads that follow the
+                audio show (AlignAtt): what comes can't change it any more.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Protocol
+
+from streamscribe.model import TokenTable
+from streamscribe.options import CommitBy, Latency
+from streamscribe.stability import AGREEING_LOOKS, PATIENT_LOOKS, SURE_LOG_PROB, word_starts
+from streamscribe.timeline import ms_to_len
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a hypothesis; all sequences have its length."""
+
+    tokens: Sequence[int]
+    log_probs: Sequence[float]
+    ages: Sequence[int]
+    """For how many consecutive looks each token has stood as it is."""
+    attended_at: Sequence[int | None]
+    """What place in the audio the choice of each token rests on most; None: nobody knows."""
+    heard_until_at: int
+    """End of the audio that was looked at."""
+
+
+class Commitment(Protocol):
+    """One way to tell."""
+
+    def stable_len(self, evidence: Evidence, table: TokenTable) -> int:
+        """How many tokens may be promised."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """See ``stability.py``."""
+
+    looks: int = AGREEING_LOOKS
+    """Consecutive looks that a token must stand unchanged, if the model is sure of it."""
+    patient_looks: int = PATIENT_LOOKS
+    """And however unsure the model is."""
+
+    def stable_len(self, evidence: Evidence, table: TokenTable) -> int:
+        """Up to the last whole word whose following word is stable too."""
+        stable = 0
+        for age, log_prob in zip(evidence.ages, evidence.log_probs, strict=True):
+            sure = age >= self.looks and log_prob >= SURE_LOG_PROB
+            if not sure and age < self.patient_looks:
+                break
+            stable += 1
+        starts = word_starts(evidence.tokens, table)
+        ends = [*starts[1:], len(evidence.tokens)][: len(starts)]
+        whole_words = sum(end <= stable for end in ends)
+        # The last stable word is not committed: it confirms the one before it.
+        return starts[whole_words - 1] if whole_words else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """Tokens are settled that rest on audio at least ``distance_len`` samples before its end."""
+
+    distance_len: int
+
+    def stable_len(self, evidence: Evidence, table: TokenTable) -> int:
+        """Up to the last whole word that another one follows."""
+        stable = 0
+        until_at = evidence.heard_until_at - self.distance_len
+        for at in evidence.attended_at:
+            if at is None or at > until_at:
+                break
+            stable += 1
+        starts = word_starts(evidence.tokens, table)
+        return max((start for start in starts if start <= stable), default=0)
+
+
+AGREEMENTS: Final[Mapping[Latency, Agreement]] = MappingProxyType(
+    {
+        Latency.MINIMAL: Agreement(looks=2, patient_looks=2),
+        Latency.LOW: Agreement(looks=3, patient_looks=8),
+        Latency.MEDIUM: Agreement(),
+        Latency.HIGH: Agreement(looks=8, patient_looks=30),
+    }
+)
+"""``minimal`` is LocalAgreement-2: two looks, however unsure the model is."""
+
+ALIGNMENTS: Final[Mapping[Latency, Alignment]] = MappingProxyType(
+    {
+        Latency.MINIMAL: Alignment(ms_to_len(200)),
+        Latency.LOW: Alignment(ms_to_len(300)),
+        Latency.MEDIUM: Alignment(ms_to_len(500)),
+        Latency.HIGH: Alignment(ms_to_len(1_000)),
+    }
+)
+
+
+def commitment_of(commit_by: CommitBy, latency: Latency) -> Commitment:
+    """The way to tell that was asked for."""
+    if commit_by is CommitBy.ALIGNMENT:
+        return ALIGNMENTS[latency]
+    return AGREEMENTS[latency]

@@ -1,0 +1,1 @@
+"""Whisper: its weights, read from a checkpoint or a CTranslate2 folder, as graphs of our own."""
