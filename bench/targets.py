@@ -22,6 +22,8 @@ BENCHES: Final = (
     "ctc_cost",
     "export_speed",
     "digits",
+    "whisper_offline",
+    "whisper_streaming",
 )
 """Every benchmark, in the order in which ``all`` runs them."""
 
@@ -114,6 +116,33 @@ def _export(model: str, times_torch: float) -> tuple[Target, ...]:
     )  # fmt: skip
 
 
+def _whisper_live(way: str, latency: str, points: float | None, shown: bool) -> tuple[Target, ...]:
+    path, said = (way, latency), f"Whisper tiny.en live, {way}, {latency}"
+    delays = zip(("p50_s", "p95_s"), (0.9, 1.6) if shown else (None, None), strict=True)
+    return (
+        Target(
+            "whisper_streaming", (*path, "above_offline", "points"), f"{said}, above offline",
+            "points", points,
+        ),
+        *(
+            Target(
+                "whisper_streaming", (*path, "shown", name), f"{said}, word shown, {name[:3]}",
+                "s", bound,
+            )
+            for name, bound in delays
+        ),
+        Target("whisper_streaming", (*path, "cores"), f"{said}, cores of a stream", "cores", 0.35),
+    )  # fmt: skip
+
+
+def _whisper_race(path: tuple[str, str, str], shown: str, times: float) -> Target:
+    *clips, against = path
+    return Target(
+        "whisper_offline", (*clips, "times_faster", against), f"Whisper tiny.en, {shown}", "x",
+        times, at_least=True,
+    )  # fmt: skip
+
+
 TARGETS: Final = (
     *_accuracy("dev", "file by file", 1.0),
     *_accuracy("joined", "one session", 1.5),
@@ -173,6 +202,22 @@ TARGETS: Final = (
         "export_speed", ("sew_gain", "bundle"), "SEW against wav2vec2 of its size, ONNX", "x",
         1.9, at_least=True,
     ),
+    _whisper_race(
+        ("int8", "clips_3_15s", "faster_whisper"), "int8 against faster-whisper, 3-15 s", 3.0
+    ),
+    _whisper_race(("int8", "clips_30s", "faster_whisper"), "the same, 30 s", 1.3),
+    _whisper_race(("float32", "clips_5_15s", "optimum"), "float32 against optimum, 5-15 s", 2.0),
+    _whisper_race(("float32", "clips_5_15s", "torch"), "float32 against torch, 5-15 s", 3.0),
+    *(
+        Target(
+            "whisper_offline", ("accuracy", model, "above_theirs", "points"),
+            f"{model}, WER above faster-whisper", "points", 0.3,
+        )
+        for model in ("whisper-tiny.en", "whisper-base")
+    ),
+    *_whisper_live("agreement", "medium", 1.0, shown=False),
+    *_whisper_live("alignment", "medium", 1.5, shown=True),
+    Target("whisper_streaming", ("noise", "finals"), "Whisper: finals from noise", "finals", 0),
     Target("noise", ("webrtc", "final_words_per_hour"), "words from noise, WebRTC", "words / h"),
     Target("noise", ("silero", "final_words_per_hour"), "words from noise, Silero", "words / h"),
 )  # fmt: skip

@@ -79,8 +79,12 @@ def first_right_s(view: View) -> float | None:
 
 def first_word(text: str) -> str:
     """The first word without case and punctuation; empty if there is none."""
-    bare = (word.strip(_PUNCTUATION).casefold() for word in text.split())
-    return next((word for word in bare if word), "")
+    return next(filter(None, map(bare_word, text.split())), "")
+
+
+def bare_word(word: str) -> str:
+    """A word without case and punctuation."""
+    return word.strip(_PUNCTUATION).casefold()
 
 
 def delays(seconds: Sequence[float]) -> Figures:

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from streamscribe.abilities import Abilities
 from streamscribe.events import Event
 from streamscribe.events import Final as FinalEvent
 from streamscribe.model import AcousticModel, DecodeResult, DecodeStep, Samples, Step, StepResult
@@ -18,7 +19,7 @@ from streamscribe.moonshine_model import LEAD_LEN
 from streamscribe.options import SessionOptions
 from streamscribe.policy import Policy
 from streamscribe.recognizer import Recognizer, drive
-from streamscribe.seq2seq_options import Abilities, resolve
+from streamscribe.seq2seq_options import resolve
 from streamscribe.seq2seq_policy import Seq2SeqPolicy, Traits
 from streamscribe.session import Session
 from streamscribe.timeline import SAMPLE_RATE

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fakes import WORD_LEN
+from streamscribe import ctc_options
 from streamscribe.ctc_decoding import CtcDecoding
 from streamscribe.ctc_policy import CtcPolicy
 from streamscribe.families import Chunk, FrontEnd
@@ -54,7 +55,7 @@ class ScriptedCtcModel:
         self.steps: list[FramesStep] = []
 
     def resolve(self, options: SessionOptions) -> SessionOptions:
-        return self._decoding.resolve(options)
+        return self._decoding.resolve(ctc_options.resolve(options, self.name, self.languages))
 
     def new_policy(self, options: SessionOptions) -> Policy:
         return CtcPolicy(options, self.tokens, FRONT_END, self.chunk, self._decoding)

@@ -2,7 +2,7 @@
 
 from fakes import WordTable
 from streamscribe.events import Event, Final, Partial, Rule
-from streamscribe.guards import MEAN_LOG_PROB_MIN
+from streamscribe.guards import Doubt
 from streamscribe.model import DecodeResult
 from streamscribe.moonshine_model import LEAD_LEN
 from streamscribe.options import SessionOptions
@@ -15,7 +15,7 @@ from streamscribe.words import Span
 SECOND = SAMPLE_RATE
 SURE = -0.01
 UNSURE = 2 * SURE_LOG_PROB
-UNLIKELY = MEAN_LOG_PROB_MIN - 1
+UNLIKELY = Doubt().mean_log_prob - 1
 
 
 class Driven:

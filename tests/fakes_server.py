@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from streamscribe.abilities import Abilities, checked
 from streamscribe.errors import OptionError
 from streamscribe.events import Endpoint, Event, Final, Flushed, Partial, Rule, SpeechStarted
 from streamscribe.ingest import AudioFormat
@@ -38,7 +39,8 @@ BREAKS_MODEL = 0.5
 class ScriptedSession:
     """Same verbs as the engine's session; what it says depends on the audio alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: SessionOptions | None = None) -> None:
+        self.options = options
         self._audio: Samples = np.zeros(0, dtype=np.float32)
         self._eof = False
         self._flushes: list[tuple[int, str]] = []
@@ -140,6 +142,7 @@ class ScriptedRecognizer:
     gate: threading.Event = field(default_factory=threading.Event)
     words_per_hop: int = 1
     on_run: Callable[[Sequence[Step]], None] = lambda steps: None
+    abilities: Abilities = Abilities(model="scripted", languages=("en",))
 
     sessions: list[ScriptedSession] = field(default_factory=list)
 
@@ -147,13 +150,13 @@ class ScriptedRecognizer:
         self.gate.set()
 
     def open(self, options: SessionOptions | None = None) -> ScriptedSession:
-        self.sessions.append(ScriptedSession())
+        self.sessions.append(ScriptedSession(options))
         return self.sessions[-1]
 
     def resolve(self, options: SessionOptions) -> SessionOptions:
         if "unspeakable" in options.hotwords:
             raise OptionError(name="hotwords", got="unspeakable", allowed="words")
-        return options
+        return checked(options, self.abilities)
 
     def warm_up(self) -> None:
         self.run([DecodeStep(np.zeros(HOP_LEN, dtype=np.float32), (), (), 1, StepKind.FINAL, 0)])

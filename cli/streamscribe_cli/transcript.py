@@ -27,7 +27,7 @@ def written(format: Format, name: str, model: str | None, finals: list[Final]) -
     """The transcript of the recording ``name``, as it is written.
 
     JSON is one line: ``file``, ``model``, ``text``, and ``segments`` with ``start_ms``,
-    ``end_ms``, ``text`` and the protocol's ``words``.
+    ``end_ms``, ``text``, the protocol's ``words``, and ``language`` where it is known.
     """
     match format:
         case Format.TEXT:
@@ -44,14 +44,21 @@ def written(format: Format, name: str, model: str | None, finals: list[Final]) -
 
 def _document(name: str, model: str | None, finals: list[Final]) -> dict[str, object]:
     spoken = [final for final in finals if final.text]
-    segments = [
-        {
-            "start_ms": final.start_ms,
-            "end_ms": final.end_ms,
-            "text": final.text,
-            "words": [asdict(word) for word in final.words],
-        }
-        for final in spoken
-    ]
     text = " ".join(final.text for final in spoken)
-    return {"file": name, "model": model, "text": text, "segments": segments}
+    return {
+        "file": name,
+        "model": model,
+        "text": text,
+        "segments": [_segment(final) for final in spoken],
+    }
+
+
+def _segment(final: Final) -> dict[str, object]:
+    known = {} if final.language is None else {"language": final.language}
+    return {
+        "start_ms": final.start_ms,
+        "end_ms": final.end_ms,
+        "text": final.text,
+        "words": [asdict(word) for word in final.words],
+        **known,
+    }

@@ -29,6 +29,7 @@ from streamscribe.options import Task
 MANIFEST_NAME = "bundle.json"
 SCHEMA_VERSION = 1
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+NAME = "up to 100 of a-z, 0-9, '.', '_' and '-'"
 WHEEL_PATTERN = re.compile(
     r"[A-Za-z0-9_.]{1,100}-[A-Za-z0-9_.!+]{1,60}(-[0-9][A-Za-z0-9_.]{0,60})?"
     r"(-[A-Za-z0-9_.]{1,60}){3}\.whl"
@@ -75,6 +76,8 @@ class Bundle:
     """Where the manifest lies."""
     models_dir: Path | None
     """Where pulled models lie, each in a folder of its own name."""
+    converted: bool = False
+    """Whether ``models pull`` made it, after a recipe, and can make it again."""
 
     @property
     def size(self) -> int:
@@ -106,7 +109,7 @@ class Bundle:
         try:
             wanted.check(path)
         except HashMismatch as mismatch:
-            if self.wheel is not None:
+            if self._mend:
                 mismatch.add_note(self._mend.removeprefix("; "))
             raise
         return path
@@ -117,7 +120,9 @@ class Bundle:
 
     @property
     def _mend(self) -> str:
-        return f"; to fetch it: streamscribe models pull {self.name}" if self.wheel else ""
+        if self.wheel is None and not self.converted:
+            return ""
+        return f"; to fetch it: streamscribe models pull {self.name}"
 
 
 def load_bundle(source: Path, models_dir: Path | None = None) -> Bundle:
@@ -132,12 +137,12 @@ def load_bundle(source: Path, models_dir: Path | None = None) -> Bundle:
     if not manifest.is_file():
         raise ModelMissing(f"{source} is not a model: no {MANIFEST_NAME} there")
     top = read_json_object(manifest)
-    _check_schema(top)
+    check_schema(top, SCHEMA_VERSION)
     family = Family(top.choice("family", list(Family)))
     architecture = top.choice("architecture", list(ROLES[family]))
     top.only([*COMMON_FIELDS, *FAMILY_FIELDS[family]])
     return Bundle(
-        name=top.matching("name", NAME_PATTERN, "up to 100 of a-z, 0-9, '.', '_' and '-'"),
+        name=top.matching("name", NAME_PATTERN, NAME),
         title=top.text("title"),
         family=family,
         architecture=architecture,
@@ -150,7 +155,7 @@ def load_bundle(source: Path, models_dir: Path | None = None) -> Bundle:
         vocabulary=read_vocabulary(top.child("tokens"), family, architecture),
         facts=_facts(top, family, architecture),
         files=_files(top.child("files"), ROLES[family][architecture], OPTIONAL_ROLES[family]),
-        wheel=_wheel(top.child("wheel")) if "wheel" in top.values else None,
+        wheel=read_wheel(top.child("wheel")) if "wheel" in top.values else None,
         folder=manifest.parent,
         models_dir=models_dir,
     )
@@ -175,10 +180,11 @@ FAMILY_FIELDS = {
 """``measured`` is for people: what was found when the bundle was made. It is not read."""
 
 
-def _check_schema(top: JsonObject) -> None:
+def check_schema(top: JsonObject, newest: int) -> None:
+    """Raise ``UnsupportedSchema`` when the file was written for a later version than this."""
     schema = top.integer("schema", 1, 1_000_000)
-    if schema > SCHEMA_VERSION:
-        raise UnsupportedSchema(str(top.manifest), got=schema, newest=SCHEMA_VERSION)
+    if schema > newest:
+        raise UnsupportedSchema(str(top.manifest), got=schema, newest=newest)
 
 
 def _files(
@@ -201,7 +207,8 @@ def _file(role: Role, fields: JsonObject) -> BundleFile:
     )
 
 
-def _wheel(fields: JsonObject) -> Wheel:
+def read_wheel(fields: JsonObject) -> Wheel:
+    """The facts of a wheel."""
     fields.only(["filename", "sha256", "size"])
     return Wheel(
         filename=fields.matching("filename", WHEEL_PATTERN, "the file name of a wheel"),

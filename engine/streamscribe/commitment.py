@@ -64,22 +64,27 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """Tokens are settled that rest on audio at least ``distance_len`` samples before its end."""
+    """Tokens are settled that rest on audio well before its end, and were said twice in a row."""
 
     distance_len: int
+    """Samples between the place and the end of the audio, if the model is sure of the token."""
+    doubtful_len: int
+    """The same, however unsure the model is."""
 
     def stable_len(self, evidence: Evidence, table: TokenTable) -> int:
         """Up to the last whole word that another one follows."""
         stable = 0
-        until_at = evidence.heard_until_at - self.distance_len
-        for at in evidence.attended_at:
-            if at is None or at > until_at:
+        places = zip(evidence.attended_at, evidence.log_probs, evidence.ages, strict=True)
+        for at, log_prob, age in places:
+            distance_len = self.distance_len if log_prob >= SURE_LOG_PROB else self.doubtful_len
+            if at is None or age < SAID_TWICE or at > evidence.heard_until_at - distance_len:
                 break
             stable += 1
         starts = word_starts(evidence.tokens, table)
         return max((start for start in starts if start <= stable), default=0)
 
 
+SAID_TWICE: Final = 2
 AGREEMENTS: Final[Mapping[Latency, Agreement]] = MappingProxyType(
     {
         Latency.MINIMAL: Agreement(looks=2, patient_looks=2),
@@ -92,10 +97,10 @@ AGREEMENTS: Final[Mapping[Latency, Agreement]] = MappingProxyType(
 
 ALIGNMENTS: Final[Mapping[Latency, Alignment]] = MappingProxyType(
     {
-        Latency.MINIMAL: Alignment(ms_to_len(200)),
-        Latency.LOW: Alignment(ms_to_len(300)),
-        Latency.MEDIUM: Alignment(ms_to_len(500)),
-        Latency.HIGH: Alignment(ms_to_len(1_000)),
+        Latency.MINIMAL: Alignment(ms_to_len(100), ms_to_len(400)),
+        Latency.LOW: Alignment(ms_to_len(150), ms_to_len(600)),
+        Latency.MEDIUM: Alignment(ms_to_len(200), ms_to_len(800)),
+        Latency.HIGH: Alignment(ms_to_len(500), ms_to_len(1_500)),
     }
 )
 

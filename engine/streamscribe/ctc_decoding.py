@@ -6,7 +6,6 @@ from typing import Final
 
 from streamscribe.beam import BeamDecoder
 from streamscribe.ctc import CtcDecoder, GreedyDecoder
-from streamscribe.errors import OptionError
 from streamscribe.hotwords import Hotwords
 from streamscribe.language_model import LanguageModel, LanguageWeights
 from streamscribe.model import TokenTable
@@ -40,10 +39,8 @@ class CtcDecoding:
     def resolve(self, options: SessionOptions) -> SessionOptions:
         """The options with a search chosen: beam where there is a language model, else greedy.
 
-        Raises ``OptionError`` for hotwords that can't be spelled, and for drawing by chance.
+        Raises ``OptionError`` for hotwords that can't be spelled.
         """
-        if options.search is Search.SAMPLE:
-            raise OptionError(name="search", got="sample", allowed="greedy, beam: of a CTC model")
         self.hotwords(options.hotwords)
         usual = Search.GREEDY if self._language_model is None else Search.BEAM
         return replace(options, search=options.search or usual)

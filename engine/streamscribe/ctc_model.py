@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from streamscribe import ctc_options
 from streamscribe.bundle import Bundle
 from streamscribe.ctc_decoding import CtcDecoding
 from streamscribe.ctc_policy import CtcPolicy
@@ -85,10 +86,12 @@ class CtcModel:
     def resolve(self, options: SessionOptions) -> SessionOptions:
         """The options with a preset of latency, its hop, and a search.
 
-        Raises ``OptionError`` for hotwords that the vocabulary can't spell.
+        Raises ``OptionError`` for hotwords that the vocabulary can't spell, and for what only
+        other models can follow.
         """
         latency = options.latency or Latency.MEDIUM
-        chosen = replace(options, latency=latency, hop_ms=self.chunks[latency].hop_ms)
+        asked = ctc_options.resolve(options, self.name, self.languages)
+        chosen = replace(asked, latency=latency, hop_ms=self.chunks[latency].hop_ms)
         return self._decoding.resolve(chosen)
 
     def new_policy(self, options: SessionOptions) -> Policy:

@@ -91,6 +91,7 @@ class CtcPolicy:
         self._chunk = ChunkFrames.of(chunk, front_end.stride_len)
         self._decoding = decoding
         self._search = options.search
+        self._language = options.language
         self._hotwords = decoding.hotwords(options.hotwords)
         self._decoder = self._new_decoder()
         self._segment = -1
@@ -191,7 +192,8 @@ class CtcPolicy:
             self._decoder.receive(frames[max(0, self._committed - first) :])
         words = spell_spikes(self._decoder.finish(), self._table, self._grid, end_at)
         text = " ".join(word.text for word in words)
-        return Final(self._segment, text, words, self._grid.start_at, end_at)
+        start_at = self._grid.start_at
+        return Final(self._segment, text, words, start_at, end_at, self._language)
 
     def _partial(self, frames: LogProbs, at: int) -> list[Event]:
         """What the segment says if ``frames`` follow the committed ones, if anything is new."""

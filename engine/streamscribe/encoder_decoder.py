@@ -5,6 +5,7 @@ after any number of others. So a draft is verified in one pass, a cache is rolle
 it, and steps of several sessions share the decoder's calls (``passes.py``).
 """
 
+import math
 import zlib
 from collections.abc import Generator, Sequence
 from dataclasses import replace
@@ -12,7 +13,8 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from streamscribe import attending
+from streamscribe import attending, guards
+from streamscribe.abilities import Abilities
 from streamscribe.bundle import Bundle
 from streamscribe.errors import BrokenModel
 from streamscribe.families import EncoderDecoderFacts
@@ -37,8 +39,8 @@ from streamscribe.passes import Audio, Passes, Row, TokenCache
 from streamscribe.policy import Policy
 from streamscribe.prompts import Prompts
 from streamscribe.sampling import beam, sample
-from streamscribe.seq2seq import Answer, Ask, Attention, Hypothesis, Search, greedy
-from streamscribe.seq2seq_options import Abilities, resolve
+from streamscribe.seq2seq import Answer, Ask, Hypothesis, Search, greedy, log_probs_of
+from streamscribe.seq2seq_options import resolve
 from streamscribe.seq2seq_policy import Seq2SeqPolicy, Traits
 from streamscribe.timeline import SAMPLE_RATE
 from streamscribe.tokens import PieceTable, decode
@@ -57,6 +59,10 @@ NO_SPEECH_MIN: Final = 0.6
 
 
 _Decoding: TypeAlias = Generator[list[Ask[TokenCache]], list[Answer[TokenCache]], DecodeResult]
+_Doubting: TypeAlias = Generator[list[Ask[TokenCache]], list[Answer[TokenCache]], float]
+_Beginning: TypeAlias = Generator[
+    list[Ask[TokenCache]], list[Answer[TokenCache]], Answer[TokenCache] | None
+]
 _Detecting: TypeAlias = Generator[list[Ask[TokenCache]], list[Answer[TokenCache]], str]
 
 
@@ -81,8 +87,9 @@ class EncoderDecoderModel:
         )
         self.prompts = Prompts(facts, self._tokens)
         threads = threads or default_threads()
-        if bundle.has(Role.WEIGHTS):
-            bundle.file(Role.WEIGHTS)  # checked here; the runtime finds it by the graph
+        for role in (Role.WEIGHTS, Role.DECODER_WEIGHTS):
+            if bundle.has(role):
+                bundle.file(role)  # checked here; the runtime finds it by the graph
         self._encoder = open_graph(bundle.file(Role.ENCODER), threads)
         self._encoded = sorted(output_names(self._encoder))
         self._passes = Passes(open_graph(bundle.file(Role.DECODER), threads), facts)
@@ -120,9 +127,7 @@ class EncoderDecoderModel:
             prompt_tokens=self.prompts.longest,
             longest_len=self.front_end.longest_len,
         )
-        task = options.task if prompt.tasks else self.task
-        asked = replace(options, task=task)
-        return resolve(asked, abilities, len(self.prompts.encode(options.prompt)))
+        return resolve(options, abilities, len(self.prompts.encode(options.prompt)))
 
     def new_policy(self, options: SessionOptions) -> Policy:
         """A seq2seq policy with this model's vocabulary."""
@@ -130,6 +135,12 @@ class EncoderDecoderModel:
             self.facts.max_tokens_per_s,
             front_end=self.front_end,
             context=self.prompts.encode(options.prompt),
+            hears_alone=True,
+            doubt=guards.Doubt(
+                mean_log_prob=MEAN_LOG_PROB_MIN,
+                first_log_prob=-math.inf,
+                max_tokens_per_s=self.facts.max_tokens_per_s,
+            ),
         )
         return Seq2SeqPolicy(options, self._tokens, traits)
 
@@ -156,20 +167,17 @@ class EncoderDecoderModel:
         audios = dict(zip(audible, self._encode([steps[at] for at in audible]), strict=True))
         found = [DecodeResult((), (), True)] * len(steps)
         searches = {at: self._search(steps[at]) for at in audible}
-        asked: dict[int, list[Ask[TokenCache]]] = {
-            at: next(search) for at, search in searches.items()
-        }
-        while asked:
-            order = sorted(asked)
-            rows = [Row(audios[at], ask) for at in order for ask in asked[at]]
-            answers = iter(self._passes.run(rows))
-            for at in order:
-                given = [next(answers) for _ in asked[at]]
+        given: dict[int, list[Answer[TokenCache]]] = {at: [] for at in audible}
+        while given:
+            asked: dict[int, list[Ask[TokenCache]]] = {}
+            for at, answers in given.items():
                 try:
-                    asked[at] = searches[at].send(given)
+                    asked[at] = searches[at].send(answers) if answers else next(searches[at])
                 except StopIteration as stop:
-                    del asked[at]
                     found[at] = stop.value
+            rows = [Row(audios[at], ask) for at, asks in asked.items() for ask in asks]
+            answered = iter(self._passes.run(rows))
+            given = {at: [next(answered) for _ in asks] for at, asks in asked.items()}
         self._passes.forget()
         return found
 
@@ -215,21 +223,32 @@ class EncoderDecoderModel:
         wish = replace(step.wish, language=language)
         start = self.prompts.start(wish)
         step = self._within_positions(step, len(start))
+        if step.max_new_tokens < 1:
+            return DecodeResult((), (), False, language=detected)
         found = yield from self._first(step, start, wish)
-        if wish.thorough and self._looks_wrong(found):
-            found = yield from self._again(step, start, found)
-        return self._result(step, found, detected)
+        heard = self._heard(step, found)
+        if wish.thorough and self._looks_wrong(heard):
+            heard = yield from self._again(step, start, heard)
+        return replace(heard, language=detected)
 
     def _first(self, step: DecodeStep, start: tuple[int, ...], wish: Wish) -> Search[TokenCache]:
         rules = self.facts.rules
+        begun = yield from self._begun(start)
         search: Search[TokenCache]
         if wish.search is SearchKind.BEAM:
-            search = beam(step, start, rules, wish.beam_size)
-        elif wish.search is SearchKind.SAMPLE:
-            search = sample(step, start, rules, wish.temperature)
+            search = beam(step, start, rules, wish.beam_size, begun)
+        elif wish.search is SearchKind.SAMPLE and wish.temperature > 0:
+            search = sample(step, start, rules, wish.temperature, begun)
         else:
-            search = greedy(step, start, rules)
+            search = greedy(step, start, rules, begun)
         return (yield from search)
+
+    def _begun(self, start: tuple[int, ...]) -> _Beginning:
+        """The answer to the beginning, of models that must be asked it alone."""
+        if not self.facts.prompt.alone:
+            return None
+        [answer] = yield [Ask(start)]
+        return answer
 
     def _detect(self) -> _Detecting:
         """The likeliest language."""
@@ -238,80 +257,74 @@ class EncoderDecoderModel:
         scores = answer.logits[-1, [token for _, token in languages]]
         return languages[int(scores.argmax())][0]
 
-    def _again(
-        self, step: DecodeStep, start: tuple[int, ...], found: Hypothesis
-    ) -> Search[TokenCache]:
+    def _again(self, step: DecodeStep, start: tuple[int, ...], heard: DecodeResult) -> _Decoding:
         """What is left of a text that looks wrong: none, or the first that looks right."""
-        no_speech = self.facts.prompt.no_speech
-        if no_speech is not None and found.mean_log_prob < MEAN_LOG_PROB_MIN:
-            [answer] = yield [Ask(self.facts.prompt.start)]
-            logits = answer.logits[-1]
-            share = float(np.exp(logits[no_speech] - _log_sum(logits)))
-            if share > NO_SPEECH_MIN and not step.forced:
-                return Hypothesis((), (), True)
-        best = found
+        if heard.mean_log_prob < MEAN_LOG_PROB_MIN and not step.forced:
+            no_speech = yield from self._no_speech()
+            if no_speech > NO_SPEECH_MIN:
+                return DecodeResult((), (), True)
+        best = heard
         for temperature in TEMPERATURES:
-            search: Search[TokenCache] = sample(step, start, self.facts.rules, temperature)
-            drawn = yield from search
+            begun = yield from self._begun(start)
+            search: Search[TokenCache] = sample(step, start, self.facts.rules, temperature, begun)
+            drawn = self._heard(step, (yield from search))
             if not self._looks_wrong(drawn):
                 return drawn
             best = max(best, drawn, key=lambda one: one.mean_log_prob)
         return best
 
-    def _looks_wrong(self, found: Hypothesis) -> bool:
-        if not found.tokens:
+    def _no_speech(self) -> _Doubting:
+        """How much the model believes that nobody speaks; 0 if it can't say."""
+        token = self.facts.prompt.no_speech
+        if token is None:
+            return 0.0
+        [answer] = yield [Ask(self.facts.prompt.start)]
+        [log_prob] = log_probs_of(answer.logits[-1:], [token])
+        return math.exp(log_prob)
+
+    def _looks_wrong(self, heard: DecodeResult) -> bool:
+        if not heard.tokens:
             return False
-        text = decode(found.tokens, self._tokens, ended=False).encode()
+        text = decode(heard.tokens, self._tokens, ended=False).encode()
         shrinks = len(text) / max(1, len(zlib.compress(text)))
-        return found.mean_log_prob < MEAN_LOG_PROB_MIN or shrinks > COMPRESSION_MAX
+        return heard.mean_log_prob < MEAN_LOG_PROB_MIN or shrinks > COMPRESSION_MAX
 
     def _within_positions(self, step: DecodeStep, start_len: int) -> DecodeStep:
         """The step with no more tokens than the decoder has positions for."""
         if self.facts.positions is None:
             return step
         room = self.facts.positions - start_len - len(step.forced)
-        most = max(1, min(step.max_new_tokens, room))
+        most = min(step.max_new_tokens, room)
         return replace(step, max_new_tokens=most, draft=step.draft[: max(0, most - 1)])
 
-    def _result(self, step: DecodeStep, found: Hypothesis, detected: str | None) -> DecodeResult:
+    def _heard(self, step: DecodeStep, found: Hypothesis) -> DecodeResult:
+        """The result of a search, up to where it begins to say the audio again."""
+        places = self._places(step, found)
+        known, spoken = places[: len(step.forced)], places[len(step.forced) :]
+        end = len(found.tokens)
+        if spoken:
+            heard_len = max((one.attended_len for one in known), default=0)
+            end = guards.rewind_start([one.attended_len for one in spoken], heard_len)
         return DecodeResult(
-            found.tokens,
-            found.log_probs,
-            found.ended,
-            self._spoken(step, found),
-            detected,
+            found.tokens[:end], found.log_probs[:end], found.ended, spoken=spoken[:end]
         )
 
-    def _spoken(self, step: DecodeStep, found: Hypothesis) -> tuple[Spoken, ...]:
-        """Where each token was spoken."""
-        attention = found.attention
-        if attention is None or not found.tokens:
+    def _places(self, step: DecodeStep, found: Hypothesis) -> tuple[Spoken, ...]:
+        """Where each token was spoken, those that were forced before those that were found."""
+        if found.attention is None or not found.tokens:
             return ()
-        stride_len = self.front_end.stride_len
-        matrix = attending.evened(self._heard(attention, len(step.samples)))
-        looked = attending.attended(matrix)
-        spans = attending.spans(matrix)
-        first = len(step.forced)
-        return tuple(
-            Spoken(
-                min(start * stride_len, len(step.samples)),
-                min(end * stride_len, len(step.samples)),
-                min(frame * stride_len, len(step.samples)),
-            )
-            for frame, (start, end) in zip(looked[first:], spans[first:], strict=True)
-        )[: len(found.tokens)]
-
-    def _heard(self, attention: Attention, sample_len: int) -> Attention:
-        """Without the frames of the silence after the audio."""
-        frames = -(-sample_len // self.front_end.stride_len)
-        return attention[:, :, :frames]
+        stride_len, sample_len = self.front_end.stride_len, len(step.samples)
+        # The silence after the audio holds no words.
+        frames = -(-sample_len // stride_len)
+        matrix = attending.evened(found.attention[:, :, :frames])
+        places = zip(attending.attended(matrix), attending.spans(matrix), strict=True)
+        spoken = [
+            Spoken(*(min(place * stride_len, sample_len) for place in (*span, frame)))
+            for frame, span in places
+        ]
+        return tuple(spoken[: len(step.forced) + len(found.tokens)])
 
 
 def _checked(step: Step) -> DecodeStep:
     assert isinstance(step, DecodeStep), "a seq2seq model decodes"
     return step
-
-
-def _log_sum(logits: Features) -> float:
-    top = float(logits.max())
-    return top + float(np.log(np.exp(logits - top).sum()))

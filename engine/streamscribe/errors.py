@@ -11,6 +11,7 @@
     │   ├── InvalidSample          NaN or infinite
     │   └── BacklogExceeded        more audio than may wait
     ├── OptionError                a setting outside what is allowed
+    │   └── UnsupportedLanguage
     └── BundleError                the model's files
         ├── UnknownModel
         ├── ModelMissing           known, but not on this machine
@@ -22,6 +23,7 @@ Each message says what was wrong, what was got and what is allowed. ``code`` is 
 name that goes over the wire.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -105,6 +107,16 @@ class OptionError(StreamscribeError):
 
     def __init__(self, *, name: str, got: object, allowed: str) -> None:
         super().__init__(f"option {name!r} is {got!r}; allowed: {allowed}")
+
+
+class UnsupportedLanguage(OptionError):
+    """The model does not know the language."""
+
+    code = "unsupported_language"
+
+    def __init__(self, *, got: str, allowed: Sequence[str], model: str) -> None:
+        known = f"{', '.join(allowed)}: the languages of {model}"
+        super().__init__(name="language", got=got, allowed=known)
 
 
 class BundleError(StreamscribeError):

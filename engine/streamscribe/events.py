@@ -84,6 +84,8 @@ class Final:
     start_at: int
     end_at: int
     """One past the last sample that belongs to the segment."""
+    language: str | None = None
+    """What was spoken, as it was asked for or detected; None: neither."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,9 +64,9 @@ ROLES: Final[Mapping[Family, Mapping[str, tuple[Role, ...]]]] = MappingProxyType
 """The files of each family's architectures."""
 
 OPTIONAL_ROLES: Final[Mapping[Family, tuple[Role, ...]]] = MappingProxyType(
-    {Family.SEQ2SEQ: (), Family.CTC: (Role.WEIGHTS,)}
+    {Family.SEQ2SEQ: (Role.WEIGHTS, Role.DECODER_WEIGHTS), Family.CTC: (Role.WEIGHTS,)}
 )
-"""Files that only some bundles have: the encoder's weights, where one file can't hold them."""
+"""Files that only some bundles have: a graph's weights, where one file can't hold them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +145,8 @@ class PromptFacts:
     """Token before text that came earlier; None: the model takes none."""
     no_speech: int | None
     """Token that says, as the first, that there is no speech."""
+    alone: bool = False
+    """Whether the beginning must be fed in a pass of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +282,7 @@ def read_encoder_decoder(top: JsonObject) -> EncoderDecoderFacts:
 
 
 def _prompt(fields: JsonObject, last: int) -> PromptFacts:
-    fields.only(["start", "languages", "tasks", "end", "previous", "no_speech"])
+    fields.only(["start", "languages", "tasks", "end", "previous", "no_speech", "alone"])
     languages, tasks = fields.child("languages"), fields.child("tasks")
     tasks.only(list(Task))
     optional = {
@@ -297,6 +299,7 @@ def _prompt(fields: JsonObject, last: int) -> PromptFacts:
         ),
         tasks=MappingProxyType({name: tasks.integer(name, 0, last) for name in tasks.values}),
         end=fields.integers("end", 0, last),
+        alone="alone" in fields.values and fields.flag("alone"),
         **optional,
     )
 

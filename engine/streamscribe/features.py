@@ -39,6 +39,10 @@ _ROUNDING: Final = 1e-9
 """Equal values may seem to deviate so far from their mean."""
 
 
+BLOCK_ROWS: Final = 16
+"""Few enough for a product that is not worth threads."""
+
+
 @dataclass(frozen=True, slots=True)
 class MelFrontEnd:
     """Every parameter of a log-mel extractor."""
@@ -174,9 +178,21 @@ def log_bands(samples: Samples, mel: MelFrontEnd, first: int = 0, end: int | Non
         strength = np.square(spectrum.real) + np.square(spectrum.imag)
     else:
         strength = np.abs(spectrum)
-    bands = np.maximum(strength @ _filter_bank(mel), mel.least) + mel.added
+    bands = np.maximum(_in_blocks(strength, _filter_bank(mel)), mel.least) + mel.added
     log = np.log10 if mel.logarithm == "decimal" else np.log
     return np.asarray(log(bands, out=bands))
+
+
+def _in_blocks(left: _Array, right: _Array) -> _Array:
+    """``left @ right``, a few rows at a time.
+
+    A larger product is shared out by numpy's library to threads of its own. They wait for more for
+    a while, and take the cores away from the model, whose call comes next.
+    """
+    whole = len(left) - len(left) % BLOCK_ROWS
+    blocks = left[:whole].reshape(-1, BLOCK_ROWS, left.shape[1])
+    product = (blocks @ right).reshape(whole, right.shape[1])
+    return np.concatenate((product, left[whole:] @ right))
 
 
 def scaled(bands: Bands, mel: MelFrontEnd) -> Features:

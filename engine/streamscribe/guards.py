@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from streamscribe.timeline import SAMPLE_RATE
@@ -17,12 +19,9 @@ LOOP_TOKENS_MIN: Final = 16
 
 LOOP_REPEATS_MIN: Final = 4
 
-MEAN_LOG_PROB_MIN: Final = -0.95
-"""Text that the model itself finds less likely than this, per token, is not shown."""
-
-FIRST_LOG_PROB_MIN: Final = -1.6
-DOUBTFUL_LOG_PROB: Final = -0.4
-"""Nor is text that begins with a token as unlikely as the first and goes on as the second."""
+REWIND_LEN: Final = SAMPLE_RATE // 2
+"""A token that rests on audio so far before that of an earlier token says the audio again. Models
+that were trained on padded audio do that where there is little silence after the words."""
 
 VOICED_SHARE: Final = 1.15
 VOICED_TOKENS_BASE: Final = 4
@@ -31,6 +30,31 @@ of real speech the most was 4 and 6.2 a second, where the cap is 6.5."""
 
 NOT_SPEECH: Final = ("\u266a", "\u266b", "\u00a9")
 """Notes, and the sign that opens a subtitler's credits: what these models write for music."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """When a text is not believed; the defaults are those of Moonshine's models."""
+
+    mean_log_prob: float = -0.95
+    """Text that the model itself finds less likely than this, per token, is not shown."""
+    first_log_prob: float = -1.6
+    mean_log_prob_then: float = -0.4
+    """Nor is text that begins with a token as unlikely as the first and goes on as the second."""
+    max_tokens_per_s: float = 6.5
+    """Nor text of more tokens than can have been spoken."""
+
+    def believes(self, log_probs: Sequence[float], *, begins: bool) -> bool:
+        """Whether the model believes its own text; true of no text at all.
+
+        ``begins``: the text is the first of its segment.
+        """
+        if not log_probs:
+            return True
+        mean = sum(log_probs) / len(log_probs)
+        if begins and log_probs[0] < self.first_log_prob and mean < self.mean_log_prob_then:
+            return False
+        return mean >= self.mean_log_prob
 
 
 def token_cap(audio_len: int, max_per_s: float) -> int:
@@ -56,17 +80,19 @@ def loop_start(tokens: Sequence[int]) -> int:
     return length
 
 
-def likely(log_probs: Sequence[float], *, begins: bool) -> bool:
-    """Whether the model believes its own text; true of no text at all.
+def rewind_start(attended: Sequence[int], furthest: int = 0) -> int:
+    """Index of the first token from which on the audio is said again; the length if there is none.
 
-    ``begins``: the text is the first of its segment.
+    A token alone proves nothing, neither that the text has come so far nor that it goes back: the
+    next one must bear it out.
+
+    attended: what place in the audio each token rests on.   furthest: that of the text before.
     """
-    if not log_probs:
-        return True
-    mean = sum(log_probs) / len(log_probs)
-    if begins and log_probs[0] < FIRST_LOG_PROB_MIN and mean < DOUBTFUL_LOG_PROB:
-        return False
-    return mean >= MEAN_LOG_PROB_MIN
+    for index, (place, following) in enumerate(pairwise((*attended, *attended[-1:]))):
+        if max(place, following) < furthest - REWIND_LEN:
+            return index
+        furthest = max(furthest, min(place, following))
+    return len(attended)
 
 
 def speakable(tokens: int, voiced_len: int, max_per_s: float) -> bool:

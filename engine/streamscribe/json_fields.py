@@ -122,6 +122,19 @@ class JsonObject:
             raise self.refusal(name, "an object")
         return JsonObject(self.manifest, self._full(name), value)
 
+    def children(self, name: str) -> "tuple[JsonObject, ...]":
+        """The objects of the list in field ``name``, which is not empty."""
+        allowed = "a list of at least one object"
+        value = self._value(name, allowed)
+        if not isinstance(value, list) or not value:
+            raise self.refusal(name, allowed)
+        if not all(isinstance(item, dict) for item in value):
+            raise self.refusal(name, allowed)
+        place = self._full(name)
+        return tuple(
+            JsonObject(self.manifest, f"{place}[{at}]", item) for at, item in enumerate(value)
+        )
+
     def refusal(self, name: str, allowed: str) -> BrokenModel:
         """The error for a field whose value is not allowed."""
         got = json.dumps(self.values[name])

@@ -23,7 +23,8 @@ class Role(StrEnum):
     DECODER = "decoder"
     HEAD = "head"
     TOKENIZER = "tokenizer"
-    WEIGHTS = "weights"
+    WEIGHTS = "weights"  # of the encoder, where one file can't hold them
+    DECODER_WEIGHTS = "decoder_weights"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from streamscribe.abilities import Abilities
 from streamscribe.bundle import Bundle
 from streamscribe.errors import BrokenModel
 from streamscribe.families import Seq2SeqFacts
+from streamscribe.guards import Doubt
 from streamscribe.model import (
     DecodeResult,
     DecodeStep,
@@ -28,7 +30,7 @@ from streamscribe.onnx_graph import Graph, default_threads, input_names, open_gr
 from streamscribe.options import SessionOptions
 from streamscribe.policy import Policy
 from streamscribe.seq2seq import GreedySearch, Logits
-from streamscribe.seq2seq_options import Abilities, resolve
+from streamscribe.seq2seq_options import resolve
 from streamscribe.seq2seq_policy import Seq2SeqPolicy, Traits
 from streamscribe.timeline import SAMPLE_RATE, ms_to_len
 from streamscribe.tokens import ByteTokenTable
@@ -92,7 +94,8 @@ class MoonshineModel:
 
     def new_policy(self, options: SessionOptions) -> Policy:
         """A seq2seq policy with this model's vocabulary."""
-        traits = Traits(self.max_tokens_per_s, lead_len=LEAD_LEN)
+        doubt = Doubt(max_tokens_per_s=self.max_tokens_per_s)
+        traits = Traits(self.max_tokens_per_s, lead_len=LEAD_LEN, doubt=doubt)
         return Seq2SeqPolicy(options, self._tokens, traits)
 
     def warm_up(self) -> None:

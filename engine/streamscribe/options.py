@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Final
 
 from streamscribe.errors import OptionError
 
@@ -54,13 +55,19 @@ RANGES_MS: dict[str, tuple[int, int]] = {
     "max_segment_ms": (4_000, 30_000),
 }
 """Smallest and largest value of every option that is a time."""
+BEAM_SIZES: Final = (1, 16)
+"""Smallest and largest beam."""
+TEMPERATURES: Final = (0.0, 2.0)
+"""Lowest and highest temperature."""
+PROMPT_CHARACTERS: Final = 2_000
+"""Longest prompt: more than any model takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionOptions:
     """Options of one session; every time is in milliseconds of audio.
 
-    Raises ``OptionError`` for a value outside ``RANGES_MS``, a ``soft_pause_ms`` longer than
+    Raises ``OptionError`` for a value outside its range, a ``soft_pause_ms`` longer than
     ``endpoint_silence_ms``, or a ``hop_ms`` longer than half of ``window_ms``.
     """
 
@@ -86,7 +93,8 @@ class SessionOptions:
     """None: agreement. Alignment is for models with alignment heads."""
     language: str | None = None
     """ISO 639 code of what is spoken; None: detected by models that can, else the model's own."""
-    task: Task = Task.TRANSCRIBE
+    task: Task | None = None
+    """None: what the model does; to transcribe, where it has the choice."""
     prompt: str = ""
     """Text that came before, or words and names to expect, for models that take earlier text."""
     hotwords: tuple[str, ...] = ()
@@ -118,13 +126,20 @@ class SessionOptions:
                 got=self.hop_ms,
                 allowed=f"at most half of window_ms ({self.window_ms // 2})",
             )
-        if not 1 <= self.beam_size <= 16:
-            raise OptionError(name="beam_size", got=self.beam_size, allowed="1 to 16")
-        if not 0.0 <= self.temperature <= 2.0:
-            raise OptionError(name="temperature", got=self.temperature, allowed="0 to 2")
+        _check_range("beam_size", self.beam_size, BEAM_SIZES)
+        _check_range("temperature", self.temperature, TEMPERATURES)
+        if len(self.prompt) > PROMPT_CHARACTERS:
+            got, allowed = f"{len(self.prompt)} characters", f"at most {PROMPT_CHARACTERS}"
+            raise OptionError(name="prompt", got=got, allowed=allowed)
         if self.soft_pause_ms > self.endpoint_silence_ms:
             raise OptionError(
                 name="soft_pause_ms",
                 got=self.soft_pause_ms,
                 allowed=f"at most endpoint_silence_ms ({self.endpoint_silence_ms})",
             )
+
+
+def _check_range(name: str, got: float, allowed: tuple[float, float]) -> None:
+    low, high = allowed
+    if not low <= got <= high:
+        raise OptionError(name=name, got=got, allowed=f"{low:g} to {high:g}")

@@ -9,6 +9,7 @@ rounding of sums::
                 row 1   x . .                 0 1 . . . |      x . .      . is hidden
 """
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -60,7 +61,7 @@ class Passes:
         self._attends = "attention" in output_names(graph)
         self._names = ["logits", *self._cached, *(["attention"] if self._attends else [])]
         self._nothing = np.zeros((1, facts.heads, 0, facts.head_dim), dtype=np.float32)
-        self._stacked: tuple[tuple[int, ...], Audio] | None = None
+        self._stacked: tuple[list[Audio], Audio] | None = None
 
     @property
     def batchable(self) -> bool:
@@ -69,7 +70,7 @@ class Passes:
 
     def run(self, rows: Sequence[Row]) -> list[Answer[TokenCache]]:
         """Answers in the order of ``rows``."""
-        if len(rows) == 1 or not self.batchable:
+        if len(rows) < 2 or not self.batchable:
             return [self._alone(row) for row in rows]
         return self._together(rows)
 
@@ -138,15 +139,16 @@ class Passes:
 
     def _audio(self, audios: list[Audio]) -> Audio:
         """The audio of all rows in one; kept, since most calls are about the same rows."""
-        key = tuple(id(audio) for audio in audios)
-        if self._stacked is not None and self._stacked[0] == key:
-            return self._stacked[1]
+        if self._stacked is not None:
+            held, stacked = self._stacked
+            if len(held) == len(audios) and all(map(operator.is_, held, audios)):
+                return stacked
         most = max(_frames(audio) for audio in audios)
         stacked = {
             name: _stack([audio[name] for audio in audios], _frame_axis(name), most)
             for name in audios[0]
         }
-        self._stacked = key, stacked
+        self._stacked = audios, stacked
         return stacked
 
     def forget(self) -> None:

@@ -29,5 +29,5 @@ class Prompts:
         return (*before, *facts.start, *told, *facts.end)
 
     def encode(self, text: str) -> tuple[int, ...]:
-        """Tokens of earlier text."""
-        return encode(f" {text.strip()}", self._numbers) if text.strip() else ()
+        """Tokens of earlier text; none of a model that takes none."""
+        return encode(f" {text.strip()}", self._numbers) if text.strip() and self.longest else ()

@@ -33,7 +33,7 @@ class Recognizer:
     ) -> None:
         self.model = model
         self.options = options or SessionOptions()
-        self._vad = vad
+        self.new_vad = vad
 
     def open(self, options: SessionOptions | None = None) -> Session:
         """A new session, with options of its own or the recognizer's.
@@ -41,7 +41,7 @@ class Recognizer:
         Raises ``OptionError`` for an option that the model can't follow.
         """
         chosen = self.resolve(options or self.options)
-        return Session(chosen, self._vad(), self.model.new_policy(chosen))
+        return Session(chosen, self.new_vad(), self.model.new_policy(chosen))
 
     def resolve(self, options: SessionOptions) -> SessionOptions:
         """The options as a session will have them.

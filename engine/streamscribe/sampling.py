@@ -19,6 +19,7 @@ from streamscribe.seq2seq import (
     Logits,
     Rules,
     Search,
+    begin,
     log_probs_of,
 )
 
@@ -42,13 +43,19 @@ class _Text(Generic[Cache]):
         return sum(self.log_probs)
 
 
-def beam(step: DecodeStep, start: tuple[int, ...], rules: Rules, size: int) -> Search[Cache]:
+def beam(
+    step: DecodeStep,
+    start: tuple[int, ...],
+    rules: Rules,
+    size: int,
+    begun: Answer[Cache] | None = None,
+) -> Search[Cache]:
     """The text with the best mean log-probability that a beam of ``size`` texts finds.
 
     The end of the sequence counts as a token. The search is over when ``size`` texts have ended.
     """
     head_len = len(start) + len(step.forced)
-    [first] = yield [Ask((*start, *step.forced))]
+    first = Answer(*(yield from begin(start, step.forced, begun)))
     known = _rows(first, slice(len(start) - 1, head_len - 1))
     texts = [_Text((), (), known, first.logits[-1:], first.cache)]
     newest = _rows(first, slice(head_len - 1, head_len))
@@ -92,7 +99,8 @@ def _grown(
     for index, text in enumerate(texts):
         rules.apply(text.logits, begins=begins and not text.tokens)
         log_probs = _log_softmax(text.logits[0])
-        for token in np.argpartition(log_probs, -2 * size)[-2 * size :].tolist():
+        count = min(2 * size, np.isfinite(log_probs).sum())
+        for token in np.argpartition(log_probs, -count)[-count:].tolist():
             log_prob = float(log_probs[token])
             ways.append((text.score + log_prob, index, token, log_prob))
     ways.sort(key=lambda way: (-way[0], way[1], way[2]))
@@ -117,12 +125,16 @@ def _without_end(found: Hypothesis) -> Hypothesis:
 
 
 def sample(
-    step: DecodeStep, start: tuple[int, ...], rules: Rules, temperature: float
+    step: DecodeStep,
+    start: tuple[int, ...],
+    rules: Rules,
+    temperature: float,
+    begun: Answer[Cache] | None = None,
 ) -> Search[Cache]:
     """Tokens drawn by their probability, with all scores divided by ``temperature`` first."""
     chance = np.random.default_rng(SEED)
     head_len = len(start) + len(step.forced)
-    [answer] = yield [Ask((*start, *step.forced))]
+    answer = Answer(*(yield from begin(start, step.forced, begun)))
     rows = [*_rows(answer, slice(len(start) - 1, head_len - 1))]
     newest = _rows(answer, slice(head_len - 1, head_len))
     logits = answer.logits[-1:]

@@ -15,21 +15,21 @@ from streamscribe.words import Span, Spelled, estimate_times, join, measured_tim
 class SegmentText:
     """The text of the open segment of ``transcript``; voice was first heard at ``onset_at``.
 
-    max_per_s: more tokens than this per second are not speech.
+    doubt: when it is not believed.
     """
 
     def __init__(
         self,
         transcript: Transcript,
         table: TokenTable,
-        max_per_s: float,
+        doubt: guards.Doubt,
         segment: int,
         start_at: int,
         onset_at: int,
     ) -> None:
         self._transcript = transcript
         self._table = table
-        self._max_per_s = max_per_s
+        self._doubt = doubt
         self._segment = segment
         self._start_at = start_at
         self._onset_at = onset_at
@@ -42,9 +42,11 @@ class SegmentText:
         begins = transcript.fixed == transcript.segment_index
         voiced_len = sum(span.end_at - span.start_at for span in voiced)
         return (
-            guards.likely(transcript.log_probs[transcript.fixed :], begins=begins)
+            self._doubt.believes(transcript.log_probs[transcript.fixed :], begins=begins)
             and guards.speakable(
-                len(transcript.tokens) - transcript.segment_index, voiced_len, self._max_per_s
+                len(transcript.tokens) - transcript.segment_index,
+                voiced_len,
+                self._doubt.max_tokens_per_s,
             )
             and guards.is_speech(decode(transcript.hypothesis, self._table, ended=False))
         )
@@ -65,7 +67,7 @@ class SegmentText:
         self._shown = (text, committed)
         return [Partial(self._segment, text, committed, self._timed(words, voiced, at), at)]
 
-    def final(self, end_at: int, voiced: list[Span]) -> Final:
+    def final(self, end_at: int, voiced: list[Span], language: str | None) -> Final:
         """The final for the whole text, of which every token is settled."""
         words = self._words(len(self._transcript.tokens))
         self._see(words, voiced[-1].end_at)
@@ -75,6 +77,7 @@ class SegmentText:
             words=self._timed(words, voiced, end_at),
             start_at=self._start_at,
             end_at=end_at,
+            language=language,
         )
 
     def _timed(self, words: list[Spelled], voiced: list[Span], end_at: int) -> tuple[Word, ...]:

@@ -14,6 +14,7 @@ default model's files quantise activations per call, so there a near tie may fal
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -90,9 +91,14 @@ class Rules:
     def apply(self, logits: Logits, *, begins: bool) -> None:
         """Change ``logits``, (tokens, vocabulary); ``begins``: the first row begins the text."""
         if self.suppressed:
-            logits[:, list(self.suppressed)] = -np.inf
+            logits[:, _index(self.suppressed)] = -np.inf
         if begins and self.suppressed_first:
-            logits[0, list(self.suppressed_first)] = -np.inf
+            logits[0, _index(self.suppressed_first)] = -np.inf
+
+
+@lru_cache(maxsize=32)
+def _index(tokens: tuple[int, ...]) -> npt.NDArray[np.int64]:
+    return np.array(tokens, dtype=np.int64)
 
 
 class Decoder(Protocol[Cache]):
@@ -153,10 +159,10 @@ def greedy(
 
     start: what every sequence begins with.   begun: the answer to it, if it was asked for before.
     """
-    guess = step.draft
+    guess = step.draft[: step.max_new_tokens - 1]  # the last token's successor is not wanted
     known = (*step.forced, *guess)
     head_len = len(start) + len(step.forced)
-    logits, cache, rows = yield from _begin(start, known, begun)
+    logits, cache, rows = yield from begin(start, known, begun)
     logits = logits[head_len - 1 :]
     attention = _Rows(rows, len(start) - 1, head_len - 1)
     tokens: list[int] = []
@@ -178,12 +184,13 @@ def greedy(
             return Hypothesis(tuple(tokens), tuple(log_probs), ended, attention.joined())
         kept = head_len + len(tokens) - 1 if agreed < len(guess) else None
         place, guess = _rejoin(step.draft, place + agreed, tokens[-1])
+        guess = guess[: step.max_new_tokens - len(tokens) - 1]
         [answer] = yield [Ask((tokens[-1], *guess), cache, kept)]
         logits, cache = answer.logits, answer.cache
         attention.put(answer.attention)
 
 
-def _begin(
+def begin(
     start: tuple[int, ...], known: tuple[int, ...], begun: Answer[Cache] | None
 ) -> Generator[list[Ask[Cache]], list[Answer[Cache]], tuple[Logits, Cache, Attention | None]]:
     """Logits and attention rows of everything that is known or guessed."""

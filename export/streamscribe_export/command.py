@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 NEEDED: Final = ("torch", "transformers", "onnx")
+NEEDED_FOR_CTRANSLATE2: Final = ("onnx",)
 
 
 @click.command()
@@ -29,10 +30,10 @@ NEEDED: Final = ("torch", "transformers", "onnx")
 )
 @click.option(
     "--task",
-    type=click.Choice(["transcribe"]),
+    type=click.Choice(["transcribe", "translate"]),
     default="transcribe",
     show_default=True,
-    help="What the model is for.",
+    help="What the model writes: the words that were spoken, or a translation of them.",
 )
 @click.option(
     "--verify",
@@ -62,26 +63,33 @@ def export(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Turn CHECKPOINT, a folder or a hub id, into the bundle BUNDLE.
 
-    The checkpoint is a Hugging Face model with a CTC head. The graph is compared with PyTorch on
-    the same audio, and a bundle that says something else is not written.
+    The checkpoint is a Hugging Face model with a CTC head or with a decoder, or a Whisper model of
+    CTranslate2. The graphs are compared with PyTorch on the same audio, and a bundle that says
+    something else is not written.
     """
-    _check_installed()
+    _check_installed(NEEDED_FOR_CTRANSLATE2 if _is_ctranslate2(checkpoint) else NEEDED)
     from rich.console import Console
 
+    from streamscribe.options import Task
     from streamscribe_export.exporting import Request, export_checkpoint
     from streamscribe_export.report import print_report, shown_stage
 
     console = Console(stderr=True)
     request = Request(
-        checkpoint, output, quantize, verify=verify, force=force, name=name, languages=languages
-    )
+        checkpoint, output, quantize, Task(task), verify, force=force, name=name,
+        languages=languages,
+    )  # fmt: skip
     report = export_checkpoint(request, lambda text: shown_stage(console, text))
     print_report(Console(), report)
     click.echo(f"written to {output}")
 
 
-def _check_installed() -> None:
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+def _is_ctranslate2(checkpoint: str) -> bool:
+    return (Path(checkpoint).expanduser() / "model.bin").is_file()
+
+
+def _check_installed(needed: tuple[str, ...]) -> None:
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         from streamscribe_export.errors import ExportExtraMissing
 

@@ -10,7 +10,7 @@
     │   ├── NoCtcHead             it has another head, or none
     │   ├── HeadNotTrained        weights are missing, and would be made up
     │   ├── ProcessorMissing      no tokenizer or feature extractor beside the weights
-    │   ├── VocabularyMismatch    tokenizer and head don't belong together
+    │   ├── VocabularyMismatch    tokenizer and logits don't belong together
     │   ├── DamagedCheckpoint     files are cut short or can't be read
     │   └── UnsupportedCheckpoint it is of a known family, but can't be streamed
     ├── AudioUnreadable           the recording to verify with
@@ -55,8 +55,11 @@ class CheckpointError(ExportError):
 class UnknownFamily(CheckpointError):
     """No family of ours has this ``model_type``."""
 
-    def __init__(self, *, got: object, known: Sequence[str]) -> None:
-        super().__init__(f"model_type {got!r} is of no known family; known: {', '.join(known)}")
+    def __init__(self, *, got: object, known: Sequence[str], decoders: Sequence[str] = ()) -> None:
+        more = f"; and encoder-decoders: {', '.join(decoders)}" if decoders else ""
+        super().__init__(
+            f"model_type {got!r} is of no known family; known: {', '.join(known)}{more}"
+        )
 
 
 class NoCtcHead(CheckpointError):
@@ -76,7 +79,7 @@ class HeadNotTrained(CheckpointError):
         shown = ", ".join(missing[:4]) + (" ..." if len(missing) > 4 else "")
         super().__init__(
             f"{len(missing)} weights are not in the checkpoint and would be random: {shown};"
-            " allowed: a checkpoint that was trained with its CTC head"
+            " allowed: a checkpoint that was trained as a whole, with its head"
         )
 
 
@@ -85,7 +88,7 @@ class ProcessorMissing(CheckpointError):
 
 
 class VocabularyMismatch(CheckpointError):
-    """The tokenizer names other tokens than the head gives."""
+    """The tokenizer names other tokens than the model gives."""
 
 
 class DamagedCheckpoint(CheckpointError):

@@ -1,8 +1,11 @@
-"""The export itself, stage by stage: a checkpoint in, a bundle that was proven equal out."""
+"""The export itself, stage by stage: a checkpoint in, a bundle that was proven equal out.
+
+What the stages do depends on the kind of checkpoint (``stages.py``): with a CTC head
+(``ctc_export.py``), with a decoder that is traced (``seq2seq_export.py``), or Whisper, which is
+drawn (``whisper/exporting.py``).
+"""
 
 import dataclasses
-import json
-import platform
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -10,35 +13,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from streamscribe.bundle import MANIFEST_NAME, NAME_PATTERN, SCHEMA_VERSION
+from streamscribe.bundle import NAME_PATTERN
 from streamscribe.errors import OptionError
 from streamscribe.machine import describe_machine, usable_cores
+from streamscribe.options import Task
 from streamscribe_export.card import read_card
-from streamscribe_export.checkpoint import (
-    Checkpoint,
-    Tokenizer,
-    TorchModel,
-    load_extractor,
-    load_model,
-    load_tokenizer,
-    read_checkpoint,
-)
-from streamscribe_export.families import Geometry, geometry
-from streamscribe_export.front_end import SAMPLE_RATE, FrontEndFacts, read_front_end
-from streamscribe_export.graph import save, trace, weights_beside
+from streamscribe_export.checkpoint import Checkpoint, read_checkpoint
+from streamscribe_export.detection import WHISPER
+from streamscribe_export.front_end import SAMPLE_RATE
 from streamscribe_export.hub import locate, name_from
-from streamscribe_export.parity import Parity, check_frames, compare, judge, test_signals
-from streamscribe_export.pieces import Vocabulary, check_pieces, read_vocabulary
-from streamscribe_export.quantize import quantize_int8, weight_range, write_fp16
-from streamscribe_export.runtimes import check_features, graph_run, torch_run
+from streamscribe_export.manifest import bundle_files, write_manifest, write_tokens
 from streamscribe_export.signals import Signal, read_audio, speech_sample, windows_of
 from streamscribe_export.speed import WINDOWS_S, Speed, measure, peak_memory_bytes
-from streamscribe_export.staging import check_output, describe_file, staged
+from streamscribe_export.stages import Found, Loaded, Work
+from streamscribe_export.staging import check_output, staged
+from streamscribe_export.whisper import ctranslate2
 
-ENCODER: Final = "encoder.onnx"
-PLAIN: Final = "plain/float32.onnx"
-"""The graph as it was traced; gone when the bundle is whole."""
-TOKENS: Final = "tokens.json"
+PLAIN: Final = "plain"
+"""The folder of the float32 graphs; weights of large models may be written as many files there."""
 
 Stage = Callable[[str], AbstractContextManager[None]]
 """Announces a stage for as long as it lasts."""
@@ -53,6 +45,8 @@ class Request:
     output: Path
     quantize: str = "none"
     """``none``, ``int8`` or ``fp16``."""
+    task: Task = Task.TRANSCRIBE
+    """What the model is for."""
     verify: Path | None = None
     """A recording to compare on, besides the built-in windows."""
     force: bool = False
@@ -80,10 +74,13 @@ class Report:
     """What the quantisation did, in words."""
     checkpoint_bytes: int
     encoder_bytes: int
-    parity: Parity
+    parity: Found
     speeds: tuple[Speed, ...]
     threads: int
     peak_memory_bytes: int
+    decoder_bytes: int = 0
+    notes: tuple[str, ...] = ()
+    """What the user should know before using the bundle."""
 
     def as_json(self) -> dict[str, Any]:
         """The object ``measured``."""
@@ -92,6 +89,7 @@ class Report:
             "precision": self.precision,
             "checkpoint_bytes": self.checkpoint_bytes,
             "encoder_bytes": self.encoder_bytes,
+            **({"decoder_bytes": self.decoder_bytes} if self.decoder_bytes else {}),
             "parity": self.parity.as_json(),
             "speed": [speed.as_json() for speed in self.speeds],
             "threads": self.threads,
@@ -101,15 +99,15 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class _Loaded:
-    """Everything about a checkpoint that the stages share."""
+class _Origin:
+    """What was found where the checkpoint should be."""
 
-    checkpoint: Checkpoint
-    model: TorchModel
-    tokenizer: Tokenizer
-    vocabulary: Vocabulary
-    front_end: FrontEndFacts
-    geometry: Geometry
+    folder: Path
+    source: str
+    """What a bundle states as its source."""
+    architecture: str
+    weight_bytes: int
+    load: Callable[[], Loaded]
 
 
 def export_checkpoint(request: Request, stage: Stage) -> Report:
@@ -120,31 +118,31 @@ def export_checkpoint(request: Request, stage: Stage) -> Report:
     check_output(request.output, force=request.force)
     recordings = _recordings(request.verify)
     with stage("finding the checkpoint"):
-        checkpoint = read_checkpoint(*locate(request.checkpoint))
-    with staged(
-        request.output, force=request.force, weight_bytes=checkpoint.weight_bytes
-    ) as folder:
+        origin = _find(request)
+    with staged(request.output, force=request.force, weight_bytes=origin.weight_bytes) as folder:
+        work = Work(folder, folder / PLAIN, request.quantize, request.cores)
         with stage("loading weights and tokenizer"):
-            loaded = _load(checkpoint)
-        with stage("writing the graph"):
-            # A folder of its own: weights of large models are written as many files beside it.
-            plain = folder / PLAIN
-            plain.parent.mkdir()
-            _trace(loaded, plain)
+            loaded = origin.load()
+        with stage("writing the graphs"):
+            work.plain.mkdir()
+            loaded.write_plain(work)
         with stage("converting" if request.quantize == "none" else f"to {request.quantize}"):
-            precision = _convert(plain, folder / ENCODER, request.quantize)
-        with stage("comparing with PyTorch"):
-            parity = _compare(loaded, folder, request, recordings)
+            precision = loaded.convert(work)
+            fields = _fields(name, origin, loaded, request)
+            for place in (work.folder, work.plain):
+                write_tokens(loaded.pieces, place)
+                write_manifest(fields, place)
+        with stage("comparing with the checkpoint"):
+            parity = loaded.compare(work, recordings)
         with stage("measuring speed"):
-            speeds = _measure(loaded, folder, request)
-        shutil.rmtree(plain.parent)
-        _write_tokens(loaded.vocabulary, folder / TOKENS)
+            speeds = _measure(loaded, work, request, recordings)
+        shutil.rmtree(work.plain)
         report = Report(
-            name, request.quantize, precision,
-            checkpoint.weight_bytes, _encoder_bytes(folder), parity, speeds,
-            request.cores, peak_memory_bytes(),
+            name, request.quantize, precision, origin.weight_bytes, _bytes(folder, "encoder"),
+            parity, speeds, request.cores, peak_memory_bytes(), _bytes(folder, "decoder"),
+            tuple(loaded.notes),
         )  # fmt: skip
-        _write_manifest(loaded, report, request, folder)
+        write_manifest(fields, folder, report.as_json())
     return report
 
 
@@ -155,103 +153,79 @@ def _recordings(verify: Path | None) -> list[Signal]:
     return own + ([] if sample is None else windows_of("speech sample", sample))
 
 
-def _load(checkpoint: Checkpoint) -> _Loaded:
-    front_end = read_front_end(checkpoint.extractor, checkpoint.family)
-    tokenizer = load_tokenizer(checkpoint)
-    model = load_model(checkpoint)
-    config = model.config
-    vocabulary = read_vocabulary(tokenizer, config.vocab_size, config.pad_token_id)
-    check_pieces(vocabulary, tokenizer)
-    shape = geometry(checkpoint.family, config, front_end.mel)
-    return _Loaded(checkpoint, model, tokenizer, vocabulary, front_end, shape)
+def _find(request: Request) -> _Origin:
+    folder, source = locate(request.checkpoint)
+    if ctranslate2.is_ctranslate2(folder):
+        _check_task(request.task, WHISPER.architecture)
+        return _ctranslate2(folder, source)
+    checkpoint = read_checkpoint(folder, source)
+    if checkpoint.family.has_ctc_head or checkpoint.family is WHISPER:
+        _check_task(request.task, checkpoint.family.architecture)
+    languages = request.languages or read_card(folder).languages
+    return _Origin(
+        folder, source, checkpoint.family.architecture, checkpoint.weight_bytes,
+        lambda: _load(checkpoint, languages),
+    )  # fmt: skip
 
 
-def _trace(loaded: _Loaded, file: Path) -> None:
-    mel = loaded.front_end.mel
-    width = 0 if mel is None else mel.mels * mel.stack
-    trace(loaded.model, loaded.checkpoint.family, loaded.geometry, width, file)
+def _ctranslate2(folder: Path, source: str) -> _Origin:
+    from streamscribe_export.whisper.exporting import load_ctranslate2
+
+    size = (folder / ctranslate2.BINARY).stat().st_size
+    return _Origin(folder, source, WHISPER.architecture, size, lambda: load_ctranslate2(folder))
 
 
-def _convert(plain: Path, file: Path, quantize: str) -> str:
-    """Write the bundle's graph; returns what was done."""
-    if quantize == "fp16":
-        write_fp16(file, plain)
-        return "float16 inside, float32 outside"
-    import onnx
-
-    graph = onnx.load(plain)
-    if quantize == "none":
-        save(graph, file)
-        return "float32"
-    chosen = weight_range(machine=platform.machine())
-    count = quantize_int8(graph, chosen)
-    save(graph, file)
-    return f"{count} matrix products in int8, weights of {chosen.bits} bits: {chosen.reason}"
+def _check_task(task: Task, architecture: str) -> None:
+    if task is Task.TRANSCRIBE:
+        return
+    allowed = "transcribe: frames say what was spoken, and nothing else"
+    if architecture == WHISPER.architecture:
+        allowed = "transcribe: a session asks a Whisper model for several languages to translate"
+    raise OptionError(name="task", got=task.value, allowed=allowed)
 
 
-def _compare(loaded: _Loaded, folder: Path, request: Request, recordings: list[Signal]) -> Parity:
-    torch = torch_run(loaded.model, loaded.front_end, request.cores)
-    family = loaded.checkpoint.family
-    graph = graph_run(folder / ENCODER, family, loaded.front_end, request.cores)
-    check_frames(graph, loaded.geometry)
-    check_features(load_extractor(loaded.checkpoint), loaded.front_end)
-    signals = [*test_signals(loaded.geometry), *recordings]
-    parity = compare(torch, graph, signals, loaded.vocabulary, loaded.tokenizer)
-    judge(parity, request.quantize)
-    return parity
+def _load(checkpoint: Checkpoint, languages: tuple[str, ...]) -> Loaded:
+    # Imported here: only one of the kinds is needed.
+    if checkpoint.family.has_ctc_head:
+        from streamscribe_export.ctc_export import load_ctc
+
+        return load_ctc(checkpoint)
+    if checkpoint.family is WHISPER:
+        from streamscribe_export.whisper.exporting import load_whisper
+
+        return load_whisper(checkpoint)
+    from streamscribe_export.seq2seq_export import load_seq2seq
+
+    return load_seq2seq(checkpoint, languages)
 
 
-def _measure(loaded: _Loaded, folder: Path, request: Request) -> tuple[Speed, ...]:
-    threads = request.cores
-    runs = {"torch": torch_run(loaded.model, loaded.front_end, threads)}
-    family = loaded.checkpoint.family
-    if request.quantize != "none":
-        runs["float32"] = graph_run(folder / PLAIN, family, loaded.front_end, threads)
-    runs["bundle"] = graph_run(folder / ENCODER, family, loaded.front_end, threads)
-    return tuple(measure(runs, window_s) for window_s in request.windows_s)
+def _measure(
+    loaded: Loaded, work: Work, request: Request, recordings: list[Signal]
+) -> tuple[Speed, ...]:
+    runs = loaded.runs(work)
+    sound = recordings[0].samples if recordings else None
+    times = loaded.repetitions
+    return tuple(measure(runs, window_s, times, sound=sound) for window_s in request.windows_s)
 
 
-def _encoder_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in _encoder_files(folder).values())
+def _bytes(folder: Path, graph: str) -> int:
+    """Bytes of one of the graphs, weights beside it included."""
+    roles = {"encoder": ("encoder", "weights"), "decoder": ("decoder", "decoder_weights")}
+    files = bundle_files(folder)
+    return sum(files[role].stat().st_size for role in roles[graph] if role in files)
 
 
-def _encoder_files(folder: Path) -> dict[str, Path]:
-    """The encoder's files by role."""
-    encoder = folder / ENCODER
-    weights = weights_beside(encoder)
-    return {"encoder": encoder} | ({"weights": weights} if weights.exists() else {})
-
-
-def _write_tokens(vocabulary: Vocabulary, file: Path) -> None:
-    text = json.dumps(list(vocabulary.pieces), ensure_ascii=False, indent=0)
-    file.write_text(text + "\n", encoding="utf-8")
-
-
-def _write_manifest(loaded: _Loaded, report: Report, request: Request, folder: Path) -> None:
-    checkpoint, card = loaded.checkpoint, read_card(loaded.checkpoint.folder)
-    manifest = {
-        "schema": SCHEMA_VERSION,
-        "name": report.name,
-        "title": f"{request.checkpoint} ({checkpoint.family.architecture}, {report.quantize})",
-        "family": "ctc",
-        "architecture": checkpoint.family.architecture,
-        "task": "transcribe",
-        "languages": list(request.languages or card.languages),
+def _fields(name: str, origin: _Origin, loaded: Loaded, request: Request) -> dict[str, Any]:
+    """Everything in the manifest but files and measurements."""
+    card, own = read_card(origin.folder), dict(loaded.fields)
+    known = own.pop("languages", card.languages)
+    return {
+        "name": name,
+        "title": f"{request.checkpoint} ({origin.architecture}, {request.quantize})",
+        "task": request.task.value,
+        "languages": list(request.languages or known),
         "licence": card.licence,
-        "source": checkpoint.source,
+        "source": origin.source,
         "sample_rate": SAMPLE_RATE,
-        "front_end": loaded.front_end.as_json(loaded.geometry),
-        "tokens": {
-            "format": "ctc-pieces",
-            "vocabulary_size": len(loaded.vocabulary.pieces),
-            "blank": loaded.vocabulary.blank,
-        },
-        "ctc": {"batchable": True},
-        "files": {
-            **{role: describe_file(path) for role, path in _encoder_files(folder).items()},
-            "tokenizer": describe_file(folder / TOKENS),
-        },
-        "measured": report.as_json(),
+        **own,
     }
-    text = json.dumps(manifest, ensure_ascii=False, indent=2, allow_nan=False)
-    (folder / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8")

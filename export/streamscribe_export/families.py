@@ -32,6 +32,16 @@ class CheckpointFamily:
     takes_features: bool = False
 
     @property
+    def has_ctc_head(self) -> bool:
+        """Whether every frame says a token; else a decoder writes."""
+        return self.model_class.endswith("ForCTC")
+
+    @property
+    def ears(self) -> str:
+        """The architecture whose feature extractor it has."""
+        return self.architecture
+
+    @property
     def input_name(self) -> str:
         """The graph's only input."""
         return "input_features" if self.takes_features else "input_values"

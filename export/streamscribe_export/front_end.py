@@ -47,9 +47,10 @@ def read_front_end(fields: dict[str, Any], family: CheckpointFamily) -> FrontEnd
             f"the checkpoint hears {rate} samples a second; allowed: {SAMPLE_RATE}"
         )
     if not family.takes_features:
-        _expect(fields, "Wav2Vec2FeatureExtractor", family)
-        return FrontEndFacts(normalize=bool(fields.get("do_normalize", True)), mel=None)
-    extractor, read = _MEL[family.architecture]
+        extractor, normalizes = _WAVEFORM.get(family.ears, _USUAL_WAVEFORM)
+        _expect(fields, extractor, family)
+        return FrontEndFacts(normalize=bool(fields.get("do_normalize", normalizes)), mel=None)
+    extractor, read = _MEL[family.ears]
     _expect(fields, extractor, family)
     return FrontEndFacts(normalize=False, mel=read(fields))
 
@@ -222,8 +223,12 @@ def speech_to_text_mel(fields: dict[str, Any]) -> MelFrontEnd:
     )
 
 
+_USUAL_WAVEFORM: Final = ("Wav2Vec2FeatureExtractor", True)
+_WAVEFORM: Final = {"speecht5": ("SpeechT5FeatureExtractor", False)}
+"""By architecture: the extractor, and whether it scales samples where its file doesn't say."""
 _MEL: Final = {
     "mctct": ("MCTCTFeatureExtractor", _mctct),
     "wav2vec2-bert": ("SeamlessM4TFeatureExtractor", _seamless),
     "parakeet": ("ParakeetFeatureExtractor", _parakeet),
+    "speech-to-text": ("Speech2TextFeatureExtractor", speech_to_text_mel),
 }

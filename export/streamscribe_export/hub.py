@@ -10,7 +10,8 @@ from streamscribe_export.errors import CheckpointUnreachable
 HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 FACTS: Final = ("*.json", "*.txt", "*.model", "README.md")
 SAFE: Final = ("model*.safetensors",)
-PICKLED: Final = ("pytorch_model*.bin",)
+OTHERWISE: Final = ("pytorch_model*.bin", "model.bin")
+"""Pickles of PyTorch, or what CTranslate2 has."""
 
 
 def locate(checkpoint: str) -> tuple[Path, str]:
@@ -34,7 +35,7 @@ def _fetched(hub_id: str) -> tuple[Path, str]:
     try:
         folder = Path(snapshot_download(hub_id, allow_patterns=[*FACTS, *SAFE]))
         if not list(folder.glob(SAFE[0])):
-            folder = Path(snapshot_download(hub_id, allow_patterns=[*FACTS, *PICKLED]))
+            folder = Path(snapshot_download(hub_id, allow_patterns=[*FACTS, *OTHERWISE]))
     except (OSError, ValueError) as error:  # the hub's own errors are among them
         offline = "on" if constants.HF_HUB_OFFLINE else "off"
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]

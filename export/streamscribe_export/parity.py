@@ -18,6 +18,7 @@ from streamscribe_export.errors import ParityFailed
 from streamscribe_export.families import Geometry
 from streamscribe_export.pieces import Vocabulary, groups_tokens, reference_text
 from streamscribe_export.signals import Signal, babble
+from streamscribe_export.stages import Row
 
 Logits: TypeAlias = npt.NDArray[np.float32]
 """(batch, frames, vocabulary)."""
@@ -70,6 +71,22 @@ class Parity:
     def as_json(self) -> dict[str, Any]:
         """For the bundle's ``measured``."""
         return dataclasses.asdict(self)
+
+    def rows(self, quantize: str) -> list[Row]:
+        """For the closing table."""
+        bounds = BOUNDS[quantize]
+        limit = "" if bounds.difference == float("inf") else f"{bounds.difference:.0e}"
+        return [
+            ("windows compared", f"{self.windows} ({self.frames} frames)", ""),
+            ("largest difference of a logit", f"{self.largest_difference:.2g}", limit),
+            (
+                "frames with the same likeliest token",
+                f"{100 * self.agreement:.2f} % and {self.ties} ties",
+                f"{100 * bounds.agreement:.0f} %",
+            ),
+            ("change by a neighbour in the batch", f"{self.batch_difference:.2g}", ""),
+            ("texts equal to the tokenizer's", f"{self.texts} of {self.windows}", "all"),
+        ]
 
 
 def test_signals(geometry: Geometry) -> list[Signal]:

@@ -23,6 +23,9 @@ Piece: TypeAlias = str | list[int]
 """Text, or bytes of a part of a character."""
 
 _SPELLED_BYTE: Final = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+_ROUND: Final = 8
+_ROUNDED_MAX: Final = 128
+"""What widths are rounded up to: a multiple of 8, by less than 128."""
 _CLOSING: Final = (".", ",", "?", "!", "'s", "'m", "'ve", "'re", "n't")
 """What decoders of word pieces put directly after the word before."""
 
@@ -32,7 +35,8 @@ class Vocabulary:
     """What a bundle states of the tokens."""
 
     pieces: tuple[Piece, ...]
-    blank: int
+    blank: int | None
+    """None: there is none, because a decoder writes them."""
     specials: frozenset[int]
     """Tokens that say nothing, the blank among them."""
 
@@ -60,12 +64,45 @@ def read_vocabulary(tokenizer: Tokenizer, width: int, pad_token_id: int | None) 
         raise VocabularyMismatch(
             f"the padding token, which is CTC's blank, is {blank}; allowed: 0 to {width - 1}"
         )
-    specials = {int(token) for token in tokenizer.all_special_ids} | {blank}
-    names = {int(token): str(name) for name, token in tokenizer.get_vocab().items()}
+    names = _names(tokenizer)
+    specials = _specials(tokenizer) | {blank}
     _check_width(names, specials, width)
+    return Vocabulary(_pieces(tokenizer, names, specials, width), blank, frozenset(specials))
+
+
+def read_decoder_vocabulary(tokenizer: Tokenizer, width: int) -> Vocabulary:
+    """The vocabulary of a decoder that gives ``width`` logits.
+
+    Widths are often rounded up, to more than the tokenizer has names for.
+    """
+    names = _names(tokenizer)
+    specials = _specials(tokenizer)
+    named = 1 + max(names, default=-1)
+    rounded = width % _ROUND == 0 and 0 < width - named < _ROUNDED_MAX
+    _check_width(names, specials, named if rounded else width)
+    if rounded:
+        specials |= set(range(named, width))
+    return Vocabulary(_pieces(tokenizer, names, specials, width), None, frozenset(specials))
+
+
+def _names(tokenizer: Tokenizer) -> dict[int, str]:
+    return {int(token): str(name) for name, token in tokenizer.get_vocab().items()}
+
+
+def _specials(tokenizer: Tokenizer) -> set[int]:
+    """Tokens that the tokenizer leaves out of a text."""
+    specials = {int(token) for token in tokenizer.all_special_ids}
+    if getattr(tokenizer, "is_fast", False):
+        added = tokenizer.added_tokens_decoder.items()
+        specials |= {int(token) for token, stated in added if stated.special}
+    return specials
+
+
+def _pieces(
+    tokenizer: Tokenizer, names: dict[int, str], specials: set[int], width: int
+) -> tuple[Piece, ...]:
     write = _writer(tokenizer)
-    pieces = tuple("" if token in specials else write(names[token]) for token in range(width))
-    return Vocabulary(pieces, blank, frozenset(specials))
+    return tuple("" if token in specials else write(names[token]) for token in range(width))
 
 
 def reference_text(tokenizer: Tokenizer, tokens: Sequence[int]) -> str:
@@ -89,13 +126,12 @@ def groups_tokens(tokenizer: Tokenizer) -> bool:
 def check_pieces(vocabulary: Vocabulary, tokenizer: Tokenizer) -> None:
     """Refuse a vocabulary that does not write what the tokenizer writes."""
     rng = np.random.default_rng(0)
-    names = tokenizer.convert_ids_to_tokens(list(range(len(vocabulary.pieces))))
+    spoken = [token for token in range(len(vocabulary.pieces)) if token not in vocabulary.specials]
+    names = tokenizer.convert_ids_to_tokens(spoken)
     tokens = [
         token
-        for token, piece in enumerate(vocabulary.pieces)
-        if token not in vocabulary.specials
-        and isinstance(piece, str)
-        and not _SPELLED_BYTE.fullmatch(names[token])
+        for token, name in zip(spoken, names, strict=True)
+        if isinstance(vocabulary.pieces[token], str) and not _SPELLED_BYTE.fullmatch(name)
     ]
     order = np.concatenate([rng.permutation(tokens) for _ in range(3)]) if tokens else np.array([])
     for start in range(0, len(order), 20):
@@ -117,8 +153,8 @@ def _check_width(names: dict[int, str], specials: set[int], width: int) -> None:
         told = f"{len(unnamed)} of them have no token" if unnamed else ""
         more = f"{len(beyond)} tokens lie beyond them" if beyond else ""
         raise VocabularyMismatch(
-            f"the head gives {width} logits, and {' and '.join(filter(None, (told, more)))}:"
-            f" the tokenizer has {len(names)}; allowed: a tokenizer that belongs to the head"
+            f"the model gives {width} logits, and {' and '.join(filter(None, (told, more)))}:"
+            f" the tokenizer has {len(names)}; allowed: a tokenizer that belongs to the model"
         )
 
 
@@ -132,7 +168,12 @@ def _writer(tokenizer: Tokenizer) -> Any:  # noqa: ANN401
     if getattr(tokenizer, "is_fast", False):
         stated = json.loads(tokenizer.backend_tokenizer.to_str()).get("decoder")
         return _decoder_writer(_flattened(stated), kind)
-    return lambda name: name.replace("\u2581", " ")
+    return lambda name: _sentence_piece(tokenizer, name)
+
+
+def _sentence_piece(tokenizer: Tokenizer, name: str) -> Piece:
+    text = name.replace("\u2581", " ")
+    return text.upper() if getattr(tokenizer, "do_upper_case", False) else text
 
 
 def _character(tokenizer: Tokenizer, name: str) -> Piece:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streamscribe_export.exporting import Report
-from streamscribe_export.parity import BOUNDS
+from streamscribe_export.stages import Row
 
 MB = 1e6
 
@@ -27,7 +27,7 @@ def print_report(console: Console, report: Report) -> None:
     table = Table(title=f"{report.name}: {report.precision}", title_justify="left")
     for column in ("what", "found", "allowed"):
         table.add_column(column, justify="left" if column == "what" else "right")
-    for row in (*_sizes(report), *_parity(report), *_speeds(report)):
+    for row in (*_sizes(report), *report.parity.rows(report.quantize), *_speeds(report)):
         table.add_row(*row)
     console.print(table)
     for warning in warnings(report):
@@ -45,40 +45,26 @@ def warnings(report: Report) -> list[str]:
         )
     if report.quantize == "fp16":
         said.append("fp16 is for graphics processors; on this processor float32 is faster")
+    said += report.notes
     if not report.parity.real_speech:
         said.append("compared on artificial sound only; name a recording with --verify")
     return said
 
 
-def _sizes(report: Report) -> list[tuple[str, str, str]]:
+def _sizes(report: Report) -> list[Row]:
     return [
         ("checkpoint", f"{report.checkpoint_bytes / MB:.1f} MB", ""),
         ("encoder", f"{report.encoder_bytes / MB:.1f} MB", ""),
+        *([("decoder", f"{report.decoder_bytes / MB:.1f} MB", "")] if report.decoder_bytes else []),
     ]
 
 
-def _parity(report: Report) -> list[tuple[str, str, str]]:
-    parity, bounds = report.parity, BOUNDS[report.quantize]
-    limit = "" if bounds.difference == float("inf") else f"{bounds.difference:.0e}"
-    return [
-        ("windows compared", f"{parity.windows} ({parity.frames} frames)", ""),
-        ("largest difference of a logit", f"{parity.largest_difference:.2g}", limit),
-        (
-            "frames with the same likeliest token",
-            f"{100 * parity.agreement:.2f} % and {parity.ties} ties",
-            f"{100 * bounds.agreement:.0f} %",
-        ),
-        ("change by a neighbour in the batch", f"{parity.batch_difference:.2g}", ""),
-        ("texts equal to the tokenizer's", f"{parity.texts} of {parity.windows}", "all"),
-    ]
-
-
-def _speeds(report: Report) -> list[tuple[str, str, str]]:
+def _speeds(report: Report) -> list[Row]:
     rows = []
     for speed in report.speeds:
         for runtime, median_s in speed.median_s.items():
             shown = f"{1000 * median_s:.0f} ms, RTF {speed.rtf(runtime):.3f}"
-            if runtime != "torch":
+            if runtime != "torch" and "torch" in speed.median_s:
                 shown += f", {_ratio(speed.median_s, 'torch', runtime):.2f} x torch"
             rows.append((f"{speed.window_s:g} s of audio, {runtime}", shown, ""))
     rows.append(("threads", str(report.threads), ""))

@@ -28,7 +28,7 @@ def torch_run(model: TorchModel, front_end: FrontEndFacts, threads: int) -> Run:
 
     def run(samples: Samples) -> Logits:
         with torch.inference_mode():
-            logits = model(torch.from_numpy(_features(samples, front_end))).logits
+            logits = model(torch.from_numpy(features_of(samples, front_end))).logits
         return np.asarray(logits.numpy(), dtype=np.float32)
 
     return run
@@ -46,7 +46,7 @@ def graph_run(file: Path, family: CheckpointFamily, front_end: FrontEndFacts, th
     session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
     def run(samples: Samples) -> Logits:
-        (logits,) = session.run(None, {family.input_name: _features(samples, front_end)})
+        (logits,) = session.run(None, {family.input_name: features_of(samples, front_end)})
         return np.asarray(logits)
 
     return run
@@ -63,7 +63,7 @@ def check_features(extractor: Extractor | None, front_end: FrontEndFacts) -> Non
     with quiet():
         given = extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="np")
     theirs = np.asarray(given["input_features" if front_end.mel else "input_values"])
-    ours = _features(samples[np.newaxis], front_end)
+    ours = features_of(samples[np.newaxis], front_end)
     # Theirs may be filled up at the end, which its mask says.
     theirs = theirs[:, : ours.shape[1]]
     if theirs.shape != ours.shape or not np.allclose(theirs, ours, rtol=1e-3, atol=1e-3):
@@ -74,7 +74,7 @@ def check_features(extractor: Extractor | None, front_end: FrontEndFacts) -> Non
         )
 
 
-def _features(samples: Samples, front_end: FrontEndFacts) -> Samples:
+def features_of(samples: Samples, front_end: FrontEndFacts) -> Samples:
     """(batch, samples) to what the model takes."""
     if front_end.mel is not None:
         return np.stack([log_mel(window, front_end.mel) for window in samples])

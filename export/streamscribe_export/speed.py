@@ -3,14 +3,14 @@
 import statistics
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
+from streamscribe.model import Samples
 from streamscribe_export.front_end import SAMPLE_RATE
-from streamscribe_export.parity import Run
 from streamscribe_export.signals import babble
 
 WINDOWS_S: Final = (5.0, 10.0)
@@ -41,13 +41,22 @@ class Speed:
         }
 
 
-def measure(runs: Mapping[str, Run], window_s: float, repetitions: int = REPETITIONS) -> Speed:
+def measure(
+    runs: Mapping[str, Callable[[Samples], object]],
+    window_s: float,
+    repetitions: int = REPETITIONS,
+    *,
+    sound: Samples | None = None,
+) -> Speed:
     """Medians of runtimes that take turns, so that whatever else the machine does hits all.
 
     Fewer repetitions are made where they would take more than a minute. One warm-up run each is
     not counted.
+
+    sound: what is heard, over and over; None: babble. How long a decoder writes depends on it.
     """
-    window = babble(int(window_s * SAMPLE_RATE))[np.newaxis]
+    length = int(window_s * SAMPLE_RATE)
+    window = (babble(length) if sound is None else np.resize(sound, length))[np.newaxis]
     began = time.perf_counter()
     for run in runs.values():
         run(window)

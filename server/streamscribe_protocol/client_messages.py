@@ -7,8 +7,13 @@ VERSION = 1
 """The protocol's version, in ``Start`` and ``Ready``."""
 
 CommitMode: TypeAlias = Literal["append", "final"]
-LatencyPreset: TypeAlias = Literal["minimal", "low", "medium", "high"]
 """``append``: committed text never changes. ``final``: nothing is promised before the final."""
+CommitRule: TypeAlias = Literal["agreement", "alignment"]
+"""What counts as settled: what consecutive hypotheses say, or what was spoken long enough ago."""
+LatencyPreset: TypeAlias = Literal["minimal", "low", "medium", "high"]
+SearchMethod: TypeAlias = Literal["greedy", "beam", "sample"]
+TaskName: TypeAlias = Literal["transcribe", "translate"]
+"""The words as they were spoken, or their meaning in English."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +59,30 @@ class Resume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """The first message of a client. Audio may follow at once."""
+    """The first message of a client. Audio may follow at once. None: the server's default."""
 
     version: int = VERSION
     audio: AudioFormat
     model: str | None = None
     language: str | None = None
-    task: str = "transcribe"
+    """Code of what is spoken, such as ``en``."""
+    task: TaskName | None = None
+    prompt: str | None = None
+    """Text that came before, or words and names to expect."""
     partials: bool = True
     commit: CommitMode = "append"
+    commit_by: CommitRule | None = None
     endpointing: Endpointing | None = None
     hop_ms: int | None = None
-    """New audio between two partials, of a model without presets of latency."""
+    """New audio between two partials; a CTC model has the hop of its ``latency``."""
     latency: LatencyPreset | None = None
-    """How long the model waits for what follows before it commits; None: the model's default."""
+    """How long the model waits for what follows before it commits."""
+    search: SearchMethod | None = None
+    """How the text is found; of a seq2seq model, that of finals."""
+    beam_size: int | None = None
+    """Texts that compete in a seq2seq model's beam."""
+    temperature: float | None = None
+    """What scores are divided by before a token is drawn."""
     hotwords: tuple[str, ...] = ()
     resume: Resume | None = None
 

@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from streamscribe_protocol.client_messages import VERSION, CommitMode, LatencyPreset
+from streamscribe_protocol.client_messages import (
+    VERSION,
+    CommitMode,
+    CommitRule,
+    LatencyPreset,
+    SearchMethod,
+    TaskName,
+)
 
 TimingSource: TypeAlias = Literal["measured", "estimated"]
 """Whether a word's times come from the model's alignment, or from when it was first shown."""
@@ -17,13 +24,20 @@ class EffectiveOptions:
     partials: bool
     hop_ms: int
     latency: LatencyPreset | None
-    """None: the model has no presets."""
     endpoint_silence_ms: int
     soft_pause_ms: int
     min_speech_ms: int
     pre_roll_ms: int
     window_ms: int
     max_segment_ms: int
+    language: str | None = None
+    """None: what the model detects, or its own."""
+    task: TaskName = "transcribe"
+    commit_by: CommitRule | None = None
+    """None: the model has no choice."""
+    search: SearchMethod | None = None
+    beam_size: int = 5
+    temperature: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +109,8 @@ class Final:
     end_ms: int
     ack_at: int
     """The client may forget its audio before this sample, at the declared rate."""
+    language: str | None = None
+    """What was spoken, as it was asked for or detected; None: neither."""
 
 
 @dataclass(frozen=True, slots=True)

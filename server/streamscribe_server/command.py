@@ -4,14 +4,16 @@ import logging
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from streamscribe.options import RANGES_MS, Latency, SessionOptions
+from streamscribe.options import RANGES_MS, SessionOptions
 from streamscribe.store import DEFAULT_MODEL, SPHINX
 from streamscribe_protocol.messages import STREAM_PATH
 from streamscribe_server.limits import Limits
+from streamscribe_server.speech import Speech, told
+from streamscribe_server.speech_options import speech_options
 
 if TYPE_CHECKING:
     from streamscribe_server.catalogue import Catalogue
@@ -60,21 +62,9 @@ class ModelChoice:
     default=_DEFAULTS.endpoint_silence_ms,
     show_default=True,
     type=click.IntRange(*RANGES_MS["endpoint_silence_ms"]),
-    help="Silence that closes a segment, unless the client chooses.",
+    help="Silence that closes a segment.",
 )
-@click.option(
-    "--latency",
-    type=click.Choice([preset.value for preset in Latency]),
-    help="How much a CTC model hears of what follows, unless the client chooses [default: medium].",
-)
-@click.option(
-    "--hotword",
-    "hotwords",
-    metavar="TEXT",
-    multiple=True,
-    help="A word or phrase that a CTC model should lean towards, unless the client names others."
-    " May be repeated.",
-)
+@speech_options
 @click.option(
     "--language-model",
     metavar="FILE",
@@ -106,14 +96,17 @@ def serve(  # noqa: PLR0913 - one parameter per option
     models_dir: Path | None,
     vad: str,
     endpoint_silence_ms: int,
-    latency: str | None,
-    hotwords: tuple[str, ...],
     language_model: str | None,
     max_sessions: int,
     threads: int | None,
     log_level: str,
+    **speech: Unpack[Speech],
 ) -> None:
-    """Transcribe live audio for clients that connect over WebSockets."""
+    """Transcribe live audio for clients that connect over WebSockets.
+
+    The options from --endpoint-silence-ms to --hotword are for clients that don't choose
+    themselves.
+    """
     logging.basicConfig(
         level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -121,11 +114,9 @@ def serve(  # noqa: PLR0913 - one parameter per option
     options = SessionOptions(
         endpoint_silence_ms=endpoint_silence_ms,
         soft_pause_ms=min(_DEFAULTS.soft_pause_ms, endpoint_silence_ms),
-        latency=Latency(latency) if latency else None,
-        hotwords=hotwords,
     )
     choice = ModelChoice(model, vad, threads, models_dir, language_model)
-    _serve(host, port, limits, choice, options)
+    _serve(host, port, limits, choice, told(options, speech))
 
 
 def _serve(

@@ -6,7 +6,7 @@ Messages come out unnumbered; the outbox numbers them when they leave.
 from typing import Final, assert_never
 
 from streamscribe import events
-from streamscribe.options import SessionOptions
+from streamscribe.options import SessionOptions, Task
 from streamscribe.timeline import SAMPLE_RATE, at_to_ms, samples_at_rate
 from streamscribe_protocol import messages
 from streamscribe_server.mailbox import Progress
@@ -29,6 +29,12 @@ def effective_options(options: SessionOptions) -> messages.EffectiveOptions:
         pre_roll_ms=options.pre_roll_ms,
         window_ms=options.window_ms,
         max_segment_ms=options.max_segment_ms,
+        language=options.language,
+        task=(options.task or Task.TRANSCRIBE).value,
+        commit_by=options.commit_by.value if options.commit_by else None,
+        search=options.search.value if options.search else None,
+        beam_size=options.beam_size,
+        temperature=options.temperature,
     )
 
 
@@ -64,7 +70,7 @@ class Translator:
                 )
             case events.Endpoint(segment, rule, at):
                 return messages.Endpoint(UNNUMBERED, segment, rule.value, at_to_ms(at))
-            case events.Final(segment, text, words, start_at, end_at):
+            case events.Final(segment, text, words, start_at, end_at, language):
                 return messages.Final(
                     UNNUMBERED,
                     segment,
@@ -73,6 +79,7 @@ class Translator:
                     at_to_ms(start_at),
                     at_to_ms(end_at),
                     self._ack(min(end_at, settled_at)),
+                    language,
                 )
             case events.Flushed(id):
                 return messages.Flushed(UNNUMBERED, id)

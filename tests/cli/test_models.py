@@ -39,7 +39,9 @@ def test_list_shows_each_model_with_its_size_and_licence_and_the_default(tmp_pat
     assert lines[2].split()[:5] == ["moonshine-base-en", "64", "MB", "en", "MIT"]
     size = f"{find_bundle('moonshine-tiny-en-ctc').size / 1e6:.0f}"
     assert lines[3].split()[:5] == ["moonshine-tiny-en-ctc", size, "MB", "en", "CC"]
-    assert lines[4] == "* is the default"
+    assert lines[4].split()[:7] == ["whisper-base", "81", "MB", "99", "languages", "MIT", "not"]
+    assert lines[5].split()[:5] == ["whisper-tiny.en", "43", "MB", "en", "MIT"]
+    assert lines[6] == "* is the default"
 
 
 @pytest.mark.usefixtures("no_packages")

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,16 @@ def test_json_is_one_object_per_recording_and_line(says: ScriptedTranscriber, fo
             for text in ("Good", "bye.")
         ],
     }
+
+
+def test_json_names_the_language_where_it_is_known(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    german = replace(BYE, text="Auf Wiedersehen.", language="de")
+    monkeypatch.setattr(transcribe, "make_transcriber", always(ScriptedTranscriber(HELLO, german)))
+    document = json.loads(run("--format", "json", "one.wav").stdout)
+    assert [segment.get("language") for segment in document["segments"]] == [None, "de"]
+    assert "language" not in document["segments"][0]
 
 
 def test_subtitles_go_to_standard_output(says: ScriptedTranscriber, folder: Path) -> None:

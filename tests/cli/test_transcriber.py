@@ -1,18 +1,48 @@
 from collections.abc import Iterator
 
+import click
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from fakes import join, make_recognizer, silence, talk
 from fakes_live import RunningServer, running_server
 from fakes_server import SPEECH, ScriptedRecognizer
+from streamscribe import recognizer
+from streamscribe.abilities import Abilities
 from streamscribe.codec import Encoding, encode
 from streamscribe.errors import IncompleteSample
 from streamscribe.ingest import AudioFormat
+from streamscribe.options import CommitBy, Latency, Search, SessionOptions, Task
+from streamscribe.recognizer import Recognizer
+from streamscribe_cli.listen import listen
+from streamscribe_cli.main import cli
+from streamscribe_cli.transcribe import transcribe
 from streamscribe_cli.transcriber import LocalTranscriber, RemoteTranscriber
 from streamscribe_protocol.messages import Final, Partial
+from streamscribe_server.command import serve
+from streamscribe_server.speech import Speech
 
 PCM16 = AudioFormat("pcm_s16le", 16_000, 1)
+SAID = {
+    "--language": "DE",
+    "--task": "translate",
+    "--prompt": "Lovelace",
+    "--latency": "low",
+    "--commit-by": "alignment",
+    "--search": "sample",
+    "--beam-size": "3",
+    "--temperature": "0.5",
+    "--hotword": "Ada",
+}
+SPOKEN = [part for option in SAID.items() for part in option]
+POLYGLOT = Abilities(
+    model="scripted",
+    languages=("en", "de"),
+    tasks=tuple(Task),
+    searches=tuple(Search),
+    prompt_tokens=100,
+)
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +96,95 @@ def test_what_the_blocks_raise_is_raised_by_the_engine_here_too() -> None:
 
     with pytest.raises(IncompleteSample):
         list(LocalTranscriber("scripted", make_recognizer()).events(PCM16, blocks()))
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> list[SessionOptions]:
+    """Options of each recognizer that was asked for; all of them have scripted ears."""
+    options: list[SessionOptions] = []
+
+    def load(model: str, **asked: object) -> Recognizer:
+        assert isinstance(asked["options"], SessionOptions)
+        options.append(asked["options"])
+        scripted = make_recognizer()
+        return Recognizer(scripted.model, scripted.new_vad, options[-1])
+
+    monkeypatch.setattr(recognizer, "load_recognizer", load)
+    return options
+
+
+@pytest.mark.parametrize("command", [transcribe, listen, serve])
+def test_every_command_that_hears_speech_can_be_told_of_it(command: click.Command) -> None:
+    assert set(Speech.__annotations__) <= {parameter.name for parameter in command.params}
+
+
+def test_what_is_said_of_the_speech_reaches_the_engine_here(loaded: list[SessionOptions]) -> None:
+    CliRunner().invoke(cli, ["transcribe", *SPOKEN, "-"], input=SPEECH)
+    assert loaded == [
+        SessionOptions(
+            partials=False,
+            language="DE",
+            task=Task.TRANSLATE,
+            prompt="Lovelace",
+            latency=Latency.LOW,
+            commit_by=CommitBy.ALIGNMENT,
+            search=Search.SAMPLE,
+            beam_size=3,
+            temperature=0.5,
+            hotwords=("Ada",),
+        )
+    ]
+
+
+def test_what_is_not_said_is_left_to_the_engine_here(loaded: list[SessionOptions]) -> None:
+    result = CliRunner().invoke(cli, ["transcribe", "-"], input=SPEECH)
+    assert (result.exit_code, loaded) == (0, [SessionOptions(partials=False)])
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--language", "de", "option 'language' is 'de'; allowed: xx"),
+        ("--task", "translate", "option 'task' is 'translate'; allowed: transcribe"),
+        ("--prompt", "Ada", "option 'prompt' is 'Ada'; allowed: no text"),
+        ("--commit-by", "alignment", "option 'commit_by' is 'alignment'; allowed: agreement"),
+        ("--search", "beam", "option 'search' is 'beam'; allowed: greedy"),
+        ("--beam-size", "17", "17 is not in the range 1<=x<=16"),
+        ("--temperature", "nan", "option 'temperature' is nan; allowed: 0 to 2"),
+    ],
+)
+def test_what_can_not_be_followed_is_bad_usage(
+    option: str, value: str, said: str, loaded: list[SessionOptions]
+) -> None:
+    result = CliRunner().invoke(cli, ["transcribe", option, value, "-"], input=SPEECH)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
+
+
+def test_what_is_said_of_the_speech_reaches_the_server() -> None:
+    recognizer = ScriptedRecognizer(abilities=POLYGLOT)
+    with running_server(recognizer) as server:
+        arguments = ["transcribe", "--server", server.url, *SPOKEN, "-"]
+        result = CliRunner().invoke(cli, arguments, input=SPEECH)
+    assert (result.exit_code, result.stdout) == (0, "100\n")
+    (session,) = recognizer.sessions
+    assert session.options == SessionOptions(
+        partials=False,
+        language="de",
+        task=Task.TRANSLATE,
+        prompt="Lovelace",
+        latency=Latency.LOW,
+        commit_by=CommitBy.ALIGNMENT,
+        search=Search.SAMPLE,
+        beam_size=3,
+        temperature=0.5,
+        hotwords=("Ada",),
+    )
+
+
+def test_what_the_server_can_not_follow_is_its_word_against_it(server: RunningServer) -> None:
+    arguments = ["transcribe", "--server", server.url, "--language", "de", "-"]
+    result = CliRunner().invoke(cli, arguments, input=SPEECH)
+    assert result.exit_code == 1
+    assert "unsupported_language" in result.stderr
+    assert "allowed: en: the languages of scripted" in result.stderr

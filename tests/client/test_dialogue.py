@@ -41,9 +41,16 @@ def test_every_option_reaches_the_start_message() -> None:
         "encoding": "pcm_f32le",
         "channels": 2,
         "language": "en",
+        "task": "translate",
+        "prompt": "Ada Lovelace",
         "partials": False,
         "commit": "final",
+        "commit_by": "alignment",
         "endpointing": Endpointing(silence_ms=500),
+        "latency": "low",
+        "search": "sample",
+        "beam_size": 3,
+        "temperature": 0.5,
         "hotwords": ("Moonshine",),
     }
     start = start_message(options)
@@ -55,12 +62,17 @@ def test_every_option_reaches_the_start_message() -> None:
     assert (start.language, start.partials, start.commit) == ("en", False, "final")
     assert start.endpointing == Endpointing(silence_ms=500)
     assert start.hotwords == ("Moonshine",)
+    assert (start.task, start.prompt, start.commit_by) == ("translate", "Ada Lovelace", "alignment")
+    assert (start.latency, start.search, start.beam_size) == ("low", "sample", 3)
+    assert start.temperature == 0.5
 
 
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"sample_rate": 16_000}, "unknown option sample_rate; allowed: channels, commit"),
+        ({"sample_rate": 16_000}, "unknown option sample_rate; allowed: beam_size, channels"),
+        ({"task": "sing"}, 'allowed: "transcribe" or "translate"'),
+        ({"beam_size": 2.5}, r"start\.beam_size is 2\.5; allowed: an integer"),
         ({"rate": "16k"}, r"start\.audio\.rate is '16k'; allowed: an integer"),
         ({"commit": "never"}, 'allowed: "append" or "final"'),
         ({"hotwords": {"a"}}, "can't be sent"),

@@ -1,6 +1,7 @@
 import socket as sockets
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from websockets.sync.server import ServerConnection
@@ -23,8 +24,17 @@ from streamscribe_client import (
     connect,
     websocket,
 )
+from streamscribe_client.dialogue import StreamOptions
 from streamscribe_protocol.errors import LocalProtocolError, RemoteProtocolError
-from streamscribe_protocol.messages import Ack, Done, encode
+from streamscribe_protocol.messages import (
+    Ack,
+    AudioFormat,
+    ClientMessage,
+    Done,
+    Start,
+    decode_client_message,
+    encode,
+)
 
 WAIT_S = 20
 """Bound of every wait for another thread; reached only by a test that fails."""
@@ -42,6 +52,32 @@ def test_audio_goes_up_and_events_come_down() -> None:
 def test_what_the_server_said_about_the_session_is_at_hand() -> None:
     with scripted_server(say_how_much_came) as address, connect(f"http://{address}") as stream:
         assert (stream.session, stream.model, stream.options) == ("s-1", "scripted", READY.options)
+
+
+def test_what_is_said_of_the_speech_goes_up_with_the_start() -> None:
+    told: list[ClientMessage | None] = []
+
+    def listen(socket: ServerConnection) -> None:
+        told.append(decode_client_message(str(socket.recv())))
+        socket.send(encode(READY))
+        read_to_finish(socket)
+        socket.send(encode(replace(final(2), language="de")))
+        socket.send(encode(Done(3, audio_ms=0)))
+
+    options: StreamOptions = {
+        "language": "de",
+        "task": "translate",
+        "prompt": "Ada Lovelace",
+        "commit_by": "alignment",
+        "latency": "low",
+        "search": "beam",
+        "beam_size": 3,
+        "temperature": 0.5,
+    }
+    with scripted_server(listen) as address, connect(address, **options) as stream:
+        stream.finish()
+        assert [event.language for event in stream if isinstance(event, Final)] == ["de"]
+    assert told == [Start(audio=AudioFormat("pcm_s16le", 16_000, 1), **options)]  # type: ignore[misc]
 
 
 def test_an_iterator_is_fed_in_the_background_and_then_finished() -> None:

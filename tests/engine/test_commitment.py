@@ -31,10 +31,19 @@ def agreed(
     return Agreement().stable_len(Evidence(tokens, log_probs, ages, unknown, 0), table)
 
 
-def aligned(attended_at: Sequence[int | None], heard_until_at: int, text: str) -> str:
+def aligned(
+    attended_at: Sequence[int | None],
+    heard_until_at: int,
+    text: str,
+    *,
+    log_prob: float = 0.0,
+    age: int = 2,
+) -> str:
     tokens = spelled(text)
-    evidence = Evidence(tokens, [0.0] * len(tokens), [1] * len(tokens), attended_at, heard_until_at)
-    return text[: Alignment(100).stable_len(evidence, LETTERS)]
+    evidence = Evidence(
+        tokens, [log_prob] * len(tokens), [age] * len(tokens), attended_at, heard_until_at
+    )
+    return text[: Alignment(100, 400).stable_len(evidence, LETTERS)]
 
 
 def test_of_sure_and_old_words_all_but_the_last_are_stable() -> None:
@@ -103,6 +112,16 @@ def test_a_word_that_rests_on_the_end_of_the_audio_is_not_promised() -> None:
 
 def test_the_last_word_is_not_promised_however_old_it_is() -> None:
     assert aligned([10] * 6, 9_000, " ab cd") == " ab"
+
+
+def test_a_doubtful_word_waits_longer() -> None:
+    at = [10] * 3 + [200] * 3
+    assert aligned(at, 150, " ab cd", log_prob=-1.0) == ""
+    assert aligned(at, 450, " ab cd", log_prob=-1.0) == " ab"
+
+
+def test_a_word_that_was_said_once_is_not_promised() -> None:
+    assert aligned([10] * 3 + [200] * 3, 150, " ab cd", age=1) == ""
 
 
 def test_without_alignment_nothing_is_promised() -> None:

@@ -3,22 +3,22 @@
 import pytest
 
 from streamscribe.guards import (
-    DOUBTFUL_LOG_PROB,
-    FIRST_LOG_PROB_MIN,
     LOOP_PERIOD_MAX,
     LOOP_REPEATS_MIN,
     LOOP_TOKENS_MIN,
-    MEAN_LOG_PROB_MIN,
     NOT_SPEECH,
     SHORTEST_CAP,
     VOICED_TOKENS_BASE,
+    Doubt,
     is_speech,
-    likely,
     loop_start,
+    rewind_start,
     speakable,
     token_cap,
 )
 from streamscribe.timeline import SAMPLE_RATE
+
+DOUBT = Doubt()
 
 
 def test_the_cap_grows_with_the_audio() -> None:
@@ -69,26 +69,26 @@ def test_a_loop_that_is_over_is_left_alone() -> None:
 
 
 def test_no_text_is_likely() -> None:
-    assert likely((), begins=True)
+    assert DOUBT.believes((), begins=True)
 
 
 def test_text_at_the_threshold_is_likely() -> None:
-    assert likely((MEAN_LOG_PROB_MIN, MEAN_LOG_PROB_MIN), begins=True)
+    assert DOUBT.believes((DOUBT.mean_log_prob, DOUBT.mean_log_prob), begins=True)
 
 
 def test_the_mean_decides_not_the_worst_token() -> None:
-    assert likely((10 * MEAN_LOG_PROB_MIN, *([0.0] * 30)), begins=False)
+    assert DOUBT.believes((10 * DOUBT.mean_log_prob, *([0.0] * 30)), begins=False)
 
 
 def test_text_below_the_threshold_is_not_likely() -> None:
-    assert not likely((MEAN_LOG_PROB_MIN - 0.01,), begins=False)
+    assert not DOUBT.believes((DOUBT.mean_log_prob - 0.01,), begins=False)
 
 
 def test_text_that_begins_unlikely_must_go_on_sure() -> None:
-    doubtful = (FIRST_LOG_PROB_MIN - 0.1, DOUBTFUL_LOG_PROB + 0.2)
-    assert not likely(doubtful, begins=True)
-    assert likely(doubtful, begins=False) is (sum(doubtful) / 2 >= MEAN_LOG_PROB_MIN)
-    assert likely((FIRST_LOG_PROB_MIN - 0.1, *([0.0] * 20)), begins=True)
+    doubtful = (DOUBT.first_log_prob - 0.1, DOUBT.mean_log_prob_then + 0.2)
+    assert not DOUBT.believes(doubtful, begins=True)
+    assert DOUBT.believes(doubtful, begins=False) is (sum(doubtful) / 2 >= DOUBT.mean_log_prob)
+    assert DOUBT.believes((DOUBT.first_log_prob - 0.1, *([0.0] * 20)), begins=True)
 
 
 def test_as_many_tokens_as_were_ever_spoken_so_fast_are_speakable() -> None:
@@ -105,3 +105,25 @@ def test_a_sign_for_music_or_credits_is_not_speech(sign: str) -> None:
 
 def test_words_are_speech() -> None:
     assert is_speech("Ask not, caf\u00e9 5 %.")
+
+
+def test_text_that_follows_the_audio_is_kept_whole() -> None:
+    assert rewind_start([0, 4_000, 3_000, 9_000]) == 4
+
+
+def test_what_is_said_again_is_dropped() -> None:
+    said = [0, 8_000, 24_000, 25_000]
+    assert rewind_start(said + said) == 4
+
+
+def test_one_token_that_rests_on_earlier_audio_proves_nothing() -> None:
+    assert rewind_start([0, 16_000, 1_000, 17_000, 18_000]) == 5
+
+
+def test_one_token_that_rests_on_later_audio_proves_nothing() -> None:
+    assert rewind_start([0, 1_000, 60_000, 2_000, 3_000]) == 5
+
+
+def test_text_before_counts() -> None:
+    assert rewind_start([1_000, 2_000], 20_000) == 0
+    assert rewind_start([20_500, 21_000], 20_000) == 2

@@ -5,6 +5,7 @@ import pytest
 from fakes_policy import SECOND, SURE, UNLIKELY, UNSURE, Driven, look_at_end, opened, text_of
 from streamscribe.events import Partial, Rule
 from streamscribe.guards import LOOP_TOKENS_MIN
+from streamscribe.model import DecodeResult
 from streamscribe.moonshine_model import LEAD_LEN
 from streamscribe.options import Commit
 from streamscribe.seq2seq_look import (
@@ -12,6 +13,7 @@ from streamscribe.seq2seq_look import (
     Purpose,
 )
 from streamscribe.timeline import ms_to_len
+from streamscribe.words import Span
 
 # --- what is shown and promised
 
@@ -214,3 +216,19 @@ def test_words_carry_times_inside_their_segment() -> None:
     words = driven.close(8 * SECOND).words
     assert words[0].start_at >= 5 * SECOND
     assert words[-1].end_at <= ms_to_len(8_000)
+
+
+def test_a_final_says_the_language_that_was_detected_and_so_does_the_next() -> None:
+    driven = opened()
+    heard = DecodeResult((1, 2), (SURE, SURE), ended=True, language="de")
+    driven.policy.done(look_at_end(driven), heard, [Span(0, 9 * SECOND)])
+    assert driven.close(9 * SECOND).language == "de"
+    driven.open(10 * SECOND)
+    assert driven.close(11 * SECOND).language == "de"
+
+
+def test_a_language_that_was_detected_on_too_little_is_not_told() -> None:
+    driven = opened()
+    heard = DecodeResult((1,), (SURE,), ended=True, language="de")
+    driven.policy.done(driven.look(SECOND), heard, [Span(0, SECOND)])
+    assert driven.close(SECOND).language is None

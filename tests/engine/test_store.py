@@ -14,6 +14,7 @@ from fakes_bundle import (
     whole_bundle,
     write_manifest,
 )
+from fakes_recipe import write_converted
 from streamscribe.bundle import Bundle, load_bundle
 from streamscribe.errors import BrokenModel, HashMismatch, ModelMissing, UnknownModel
 from streamscribe.machine import cgroup_quota, describe_machine, usable_cores
@@ -22,6 +23,8 @@ from streamscribe.store import (
     default_models_dir,
     defect,
     find_bundle,
+    find_recipe,
+    keep,
     known_models,
     unpack,
 )
@@ -33,10 +36,13 @@ def pullable(tmp_path: Path, wheel: Path) -> Bundle:
 
 
 def test_the_default_model_is_known_and_comes_first() -> None:
-    assert known_models() == (DEFAULT_MODEL, "moonshine-base-en", "moonshine-tiny-en-ctc")
+    assert known_models() == (
+        DEFAULT_MODEL, "moonshine-base-en", "moonshine-tiny-en-ctc", "whisper-base",
+        "whisper-tiny.en",
+    )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", known_models())
+@pytest.mark.parametrize("name", [name for name in known_models() if find_recipe(name) is None])
 def test_every_known_model_has_a_valid_manifest_of_its_own_name(name: str) -> None:
     bundle = find_bundle(name)
     assert bundle.name == name
@@ -57,6 +63,36 @@ def test_an_unknown_model_is_refused_with_those_that_are_known(tmp_path: Path) -
 
 def test_a_folder_may_be_given_for_a_name(tmp_path: Path) -> None:
     assert find_bundle(str(whole_bundle(tmp_path))).name == "tiny-xx"
+
+
+def test_a_model_with_a_recipe_is_missing_until_it_was_made(tmp_path: Path) -> None:
+    with pytest.raises(ModelMissing, match=r"streamscribe models pull whisper-tiny\.en"):
+        find_bundle("whisper-tiny.en", tmp_path)
+    folder = write_converted(tmp_path / "whisper-tiny.en", "whisper-tiny.en")
+    bundle = find_bundle("whisper-tiny.en", tmp_path)
+    assert (bundle.folder, bundle.converted, defect(bundle)) == (folder, True, None)
+
+
+def test_a_wrong_file_of_a_converted_bundle_names_the_command_that_mends_it(tmp_path: Path) -> None:
+    folder = write_converted(tmp_path / "whisper-tiny.en", "whisper-tiny.en")
+    (folder / "tokenizer.bin").write_bytes(b"half")
+    problem = defect(find_bundle("whisper-tiny.en", tmp_path))
+    assert isinstance(problem, HashMismatch)
+    assert problem.__notes__ == ["to fetch it: streamscribe models pull whisper-tiny.en"]
+
+
+def test_another_model_in_the_place_of_a_converted_one_is_refused(tmp_path: Path) -> None:
+    write_converted(tmp_path / "whisper-tiny.en", "whisper-base")
+    with pytest.raises(BrokenModel, match=r"holds the model whisper-base; allowed: whisper-tiny"):
+        find_bundle("whisper-tiny.en", tmp_path)
+
+
+def test_a_bundle_that_was_made_takes_the_place_of_whatever_was_there(tmp_path: Path) -> None:
+    (tmp_path / "small-xx").mkdir()
+    (tmp_path / "small-xx/left.over").write_bytes(b"")
+    keep(write_converted(tmp_path / ".pull-1/small-xx"), "small-xx", tmp_path)
+    assert not (tmp_path / "small-xx/left.over").exists()
+    assert defect(load_bundle(tmp_path / "small-xx")) is None
 
 
 def test_the_first_file_that_is_missing_is_the_defect(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Speed is measured on short windows, and real speech only where it is asked for."""
     monkeypatch.setattr(exporting, "speech_sample", lambda: None)
     monkeypatch.setattr(exporting, "usable_cores", lambda: 1)
-    monkeypatch.setattr(exporting, "measure", lambda runs, window_s: speed.measure(runs, 0.5))
+    monkeypatch.setattr(exporting, "measure", lambda runs, *_, **__: speed.measure(runs, 0.5))
 
 
 def test_help_loads_no_torch() -> None:

@@ -51,6 +51,10 @@ def other_head(folder: Path) -> None:
 
 
 def other_model(folder: Path) -> None:
+    edit(folder / "config.json", model_type="vits")
+
+
+def other_whisper(folder: Path) -> None:
     edit(folder / "config.json", model_type="whisper")
 
 
@@ -93,7 +97,9 @@ def more_tokens(folder: Path) -> None:
 
 REFUSALS: list[tuple[Callable[[Path], None], type[Exception], str]] = [
     (other_head, NoCtcHead, "Wav2Vec2ForPreTraining; allowed: Wav2Vec2ForCTC"),
-    (other_model, UnknownFamily, "'whisper' is of no known family; known: data2vec-audio, hubert"),
+    (other_model, UnknownFamily, "'vits' is of no known family; known: data2vec-audio, hubert"),
+    (other_model, UnknownFamily, "and encoder-decoders: moonshine, .*, whisper"),
+    (other_whisper, UnsupportedCheckpoint, "writes no text: .* Wav2Vec2ForCTC; allowed: Whisper"),
     (no_config, CheckpointError, "has no config.json"),
     (no_weights, DamagedCheckpoint, "allowed: model.safetensors or pytorch_model.bin"),
     (cut_short, DamagedCheckpoint, r"model.safetensors \(\d+ bytes\) is cut short"),
@@ -168,7 +174,7 @@ def test_a_disk_that_is_full_is_said_and_nothing_is_left(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(exporting, "_write_tokens", full)
+    monkeypatch.setattr(exporting, "write_tokens", full)
     with pytest.raises(DiskFull, match="no room for the bundle"):
         run_export(wav2vec2, tmp_path / "bundle")
     assert not list(tmp_path.iterdir())

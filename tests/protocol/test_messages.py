@@ -40,22 +40,51 @@ def test_every_field_of_a_start_is_read() -> None:
     text = start_with(
         model="tiny",
         language="en",
+        task="translate",
+        prompt="Ada Lovelace",
         partials=False,
         commit="final",
+        commit_by="alignment",
         endpointing={"silence_ms": 500},
         hop_ms=250,
+        latency="low",
+        search="beam",
+        beam_size=3,
+        temperature=1,
         hotwords=["Moonshine"],
     )
     assert decode_client_message(text) == Start(
         audio=AudioFormat("pcm_s16le", 16_000, 1),
         model="tiny",
         language="en",
+        task="translate",
+        prompt="Ada Lovelace",
         partials=False,
         commit="final",
+        commit_by="alignment",
         endpointing=Endpointing(silence_ms=500),
         hop_ms=250,
+        latency="low",
+        search="beam",
+        beam_size=3,
+        temperature=1.0,
         hotwords=("Moonshine",),
     )
+
+
+def test_what_a_client_leaves_open_is_the_servers_to_choose() -> None:
+    start = decode_client_message(start_with(task=None, prompt=None, search=None))
+    assert start == decode_client_message(start_with())
+    assert isinstance(start, Start)
+    assert (start.task, start.prompt, start.commit_by, start.latency) == (None, None, None, None)
+    assert (start.search, start.beam_size, start.temperature) == (None, None, None)
+
+
+def test_a_final_without_a_language_is_read() -> None:
+    fields = {"seq": 1, "segment": 0, "text": "", "words": []}
+    times = {"start_ms": 0, "end_ms": 1, "ack_at": 16}
+    message = decode_server_message(json.dumps({"type": "final", **fields, **times}))
+    assert message == Final(1, 0, "", (), 0, 1, 16, language=None)
 
 
 def test_finish_is_an_object_with_a_type_alone() -> None:
@@ -123,6 +152,14 @@ def test_text_that_is_no_json_object_is_invalid_json(text: str) -> None:
         start_with(partials=1),
         start_with(commit="sometimes"),
         start_with(hop_ms="500"),
+        start_with(task="sing"),
+        start_with(prompt=["Ada"]),
+        start_with(commit_by="vote"),
+        start_with(search="depth-first"),
+        start_with(beam_size=2.5),
+        start_with(beam_size=True),
+        start_with(temperature="hot"),
+        start_with(temperature=True),
         start_with(hotwords="one"),
         start_with(hotwords=["one", 2]),
         start_with(endpointing={"silence_ms": 0.5}),

@@ -4,7 +4,11 @@ import sys
 
 import pytest
 
-from streamscribe_server.command import serve
+from streamscribe.errors import OptionError
+from streamscribe.options import CommitBy, Latency, Search, SessionOptions, Task
+from streamscribe.store import DEFAULT_MODEL
+from streamscribe_server import command
+from streamscribe_server.command import ModelChoice, serve
 from streamscribe_server.limits import Limits
 from streamscribe_server.uvicorn_server import CannotListen, bind
 
@@ -36,6 +40,49 @@ def test_accepted_sockets_notice_a_peer_that_has_vanished_without_a_word() -> No
         listener.listen()
         with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 7_500
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[SessionOptions]:
+    """Options of the sessions of each server that would have been started."""
+    options: list[SessionOptions] = []
+    monkeypatch.setattr(command, "_serve", lambda *arguments: options.append(arguments[-1]))
+    return options
+
+
+def test_a_server_is_told_what_counts_for_clients_that_do_not_choose(
+    served: list[SessionOptions],
+) -> None:
+    said = "--language de --task translate --latency low --commit-by alignment --search beam"
+    numbers = "--beam-size 3 --temperature 0.5 --hotword Ada --hotword Grace"
+    arguments = [*said.split(), *numbers.split(), "--prompt", "Ada Lovelace"]
+    serve.main(arguments, standalone_mode=False)
+    assert served == [
+        SessionOptions(
+            language="de",
+            task=Task.TRANSLATE,
+            prompt="Ada Lovelace",
+            latency=Latency.LOW,
+            commit_by=CommitBy.ALIGNMENT,
+            search=Search.BEAM,
+            beam_size=3,
+            temperature=0.5,
+            hotwords=("Ada", "Grace"),
+        )
+    ]
+
+
+def test_a_server_that_is_told_nothing_leaves_all_to_the_model(
+    served: list[SessionOptions],
+) -> None:
+    serve.main([], standalone_mode=False)
+    assert served == [SessionOptions()]
+
+
+def test_what_the_model_cannot_follow_is_refused_before_anybody_connects() -> None:
+    choice = ModelChoice(DEFAULT_MODEL, "webrtc", 1, None, None)
+    with pytest.raises(OptionError, match="option 'task' is 'translate'; allowed: transcribe"):
+        command._load(choice, SessionOptions(task=Task.TRANSLATE))
 
 
 def test_asking_for_help_loads_neither_the_web_server_nor_a_model() -> None:

@@ -3,11 +3,13 @@ import json
 import pytest
 
 from fakes_server import ScriptedRecognizer, catalogue_of
+from streamscribe.abilities import Abilities
 from streamscribe.events import Partial
 from streamscribe.ingest import AudioFormat
-from streamscribe.options import Commit, SessionOptions
+from streamscribe.options import Commit, CommitBy, Latency, Search, SessionOptions, Task
 from streamscribe_protocol import messages
 from streamscribe_protocol.close_codes import CloseCode
+from streamscribe_server.catalogue import Catalogue, ServedModel
 from streamscribe_server.dialogue import NOTHING, Closing, Dialogue, Reaction, State
 from streamscribe_server.limits import Limits
 from streamscribe_server.mailbox import (
@@ -23,10 +25,25 @@ from streamscribe_server.mailbox import (
 )
 
 AUDIO = {"encoding": "pcm_s16le", "rate": 16_000, "channels": 1}
+POLYGLOT = Abilities(
+    model="scripted",
+    languages=("en", "de"),
+    tasks=tuple(Task),
+    searches=tuple(Search),
+    prompt_tokens=100,
+)
 
 
 def new_dialogue() -> Dialogue:
     return Dialogue("s1", catalogue_of(ScriptedRecognizer()), Limits(max_frame_bytes=1_000))
+
+
+def opened_with(defaults: SessionOptions, **fields: object) -> SessionOptions:
+    """Options of the stream that a start opens at a server of a model that can do much."""
+    model = ServedModel("scripted", ("en",), ScriptedRecognizer(abilities=POLYGLOT), defaults)
+    (opened,) = Dialogue("s1", Catalogue([model]), Limits()).receive_text(start(**fields)).commands
+    assert isinstance(opened, Open)
+    return opened.options
 
 
 def start(**fields: object) -> str:
@@ -55,7 +72,8 @@ def assert_refused(reaction: Reaction, code: str, close_code: CloseCode) -> mess
 
 def test_a_start_opens_a_stream_with_the_options_of_the_server() -> None:
     reaction = new_dialogue().receive_text(start())
-    opened = Open("scripted", AudioFormat("pcm_s16le", 16_000, 1), SessionOptions())
+    options = SessionOptions(task=Task.TRANSCRIBE)
+    opened = Open("scripted", AudioFormat("pcm_s16le", 16_000, 1), options)
     assert reaction == Reaction(commands=(opened,))
 
 
@@ -74,8 +92,68 @@ def test_a_client_may_choose_when_segments_close() -> None:
     (opened,) = reaction.commands
     assert isinstance(opened, Open)
     assert opened.options == SessionOptions(
-        commit=Commit.FINAL, endpoint_silence_ms=200, soft_pause_ms=200, max_segment_ms=20_000
+        task=Task.TRANSCRIBE,
+        commit=Commit.FINAL,
+        endpoint_silence_ms=200,
+        soft_pause_ms=200,
+        max_segment_ms=20_000,
     )
+
+
+def test_a_client_may_say_what_is_spoken_and_how_to_write_it() -> None:
+    options = opened_with(
+        SessionOptions(),
+        language="DE",
+        task="translate",
+        prompt="Ada Lovelace",
+        commit_by="alignment",
+        latency="low",
+        search="sample",
+        beam_size=3,
+        temperature=0.5,
+        hotwords=["Ada"],
+    )
+    assert options == SessionOptions(
+        language="de",
+        task=Task.TRANSLATE,
+        prompt="Ada Lovelace",
+        commit_by=CommitBy.ALIGNMENT,
+        latency=Latency.LOW,
+        search=Search.SAMPLE,
+        beam_size=3,
+        temperature=0.5,
+        hotwords=("Ada",),
+    )
+
+
+def test_what_a_client_does_not_say_is_as_the_server_was_told() -> None:
+    defaults = SessionOptions(
+        language="de",
+        task=Task.TRANSLATE,
+        prompt="Ada Lovelace",
+        commit_by=CommitBy.ALIGNMENT,
+        latency=Latency.LOW,
+        search=Search.BEAM,
+        beam_size=3,
+        temperature=0.5,
+        hotwords=("Ada",),
+    )
+    assert opened_with(defaults) == defaults
+    chosen = opened_with(defaults, task="transcribe", prompt="", temperature=0)
+    assert (chosen.task, chosen.prompt, chosen.temperature) == (Task.TRANSCRIBE, "", 0.0)
+    assert (chosen.language, chosen.beam_size) == ("de", 3)
+
+
+def test_ready_tells_how_the_speech_is_written() -> None:
+    dialogue = new_dialogue()
+    asked = {"commit_by": "agreement", "latency": "high", "search": "greedy", "temperature": 0.5}
+    dialogue.receive_text(start(language="EN", **asked))
+    (ready,) = dialogue.take_update(Opened()).replies
+    assert isinstance(ready, messages.Ready)
+    told = ready.options
+    assert (told.language, told.task, told.commit_by) == ("en", "transcribe", "agreement")
+    assert (told.latency, told.search, told.beam_size) == ("high", "greedy", 5)
+    assert told.temperature == 0.5
 
 
 @pytest.mark.parametrize("name", ["default", "scripted", None])
@@ -90,7 +168,12 @@ def test_a_model_is_found_by_its_name_or_as_the_default(name: str | None) -> Non
     [
         ({"model": "huge"}, "unknown_model", CloseCode.UNKNOWN_MODEL, "default, scripted"),
         ({"language": "de"}, "unsupported_language", CloseCode.PROTOCOL_ERROR, "allowed: en"),
-        ({"task": "translate"}, "unsupported_option", CloseCode.PROTOCOL_ERROR, "'translate'"),
+        ({"task": "translate"}, "invalid_option", CloseCode.PROTOCOL_ERROR, "allowed: transcribe"),
+        ({"task": "sing"}, "invalid_message", CloseCode.PROTOCOL_ERROR, "start.task"),
+        ({"prompt": "Ada"}, "invalid_option", CloseCode.PROTOCOL_ERROR, "takes no prompt"),
+        ({"search": "sample"}, "invalid_option", CloseCode.PROTOCOL_ERROR, "allowed: greedy"),
+        ({"beam_size": 17}, "invalid_option", CloseCode.PROTOCOL_ERROR, "1 to 16"),
+        ({"temperature": 2.5}, "invalid_option", CloseCode.PROTOCOL_ERROR, "0 to 2"),
         ({"hotwords": ["unspeakable"]}, "invalid_option", CloseCode.PROTOCOL_ERROR, "hotwords"),
         ({"hop_ms": 1}, "invalid_option", CloseCode.PROTOCOL_ERROR, "100 to 5000 ms"),
         ({"version": 9}, "unsupported_version", CloseCode.PROTOCOL_ERROR, "allowed: 1"),

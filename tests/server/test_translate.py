@@ -61,6 +61,17 @@ def test_times_become_milliseconds_and_words_keep_where_their_times_come_from() 
     )
 
 
+def test_a_final_tells_the_language_where_it_is_known() -> None:
+    translator = Translator(rate_hz=RATE)
+    known = Final(0, "ja", (), start_at=0, end_at=RATE, language="de")
+    unknown = Final(1, "", (), start_at=RATE, end_at=2 * RATE)
+    told = translator.translate(progress(known, unknown))
+    assert [message.language for message in told if isinstance(message, messages.Final)] == [
+        "de",
+        None,
+    ]
+
+
 def test_an_endpoint_names_its_rule() -> None:
     (told,) = Translator(rate_hz=RATE).translate(progress(EndpointEvent(1, Rule.FLUSH, RATE)))
     assert told == messages.Endpoint(0, 1, "flush", 1_000)

@@ -24,6 +24,7 @@ from streamscribe_protocol.messages import (
     Ack,
     AudioFormat,
     CommitMode,
+    CommitRule,
     Done,
     Endpoint,
     Endpointing,
@@ -36,9 +37,11 @@ from streamscribe_protocol.messages import (
     LatencyPreset,
     Partial,
     Ready,
+    SearchMethod,
     ServerMessage,
     SpeechStarted,
     Start,
+    TaskName,
     decode_client_message,
     decode_server_message,
     encode,
@@ -64,16 +67,29 @@ class StreamOptions(TypedDict, total=False):
     """1 unless given."""
     model: str | None
     language: str | None
-    task: str
+    """Code of what is spoken, such as ``en``; a model that can detects it."""
+    task: TaskName | None
+    """``transcribe``, or ``translate``: into English."""
+    prompt: str | None
+    """Text that came before, or words and names to expect, of a model that takes such text."""
     partials: bool
     """False: finals only."""
     commit: CommitMode
+    commit_by: CommitRule | None
+    """``agreement`` or ``alignment``: what settles the words of a seq2seq model."""
     endpointing: Endpointing | None
     hop_ms: int | None
-    """New audio between two partials, of a model without presets of latency."""
+    """New audio between two partials, of a seq2seq model."""
     latency: LatencyPreset | None
-    """``minimal``, ``low``, ``medium`` or ``high``, of a model with such presets."""
+    """``minimal``, ``low``, ``medium`` or ``high``: how long to wait before words are committed."""
+    search: SearchMethod | None
+    """``greedy``, ``beam`` or ``sample``; of a seq2seq model, for finals."""
+    beam_size: int | None
+    """Texts that compete in a seq2seq model's beam."""
+    temperature: float | None
+    """How freely a seq2seq model's search ``sample`` draws; 0: not at all."""
     hotwords: tuple[str, ...]
+    """Words and phrases that a CTC model should lean towards."""
 
 
 class Phase(Enum):

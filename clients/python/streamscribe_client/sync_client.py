@@ -29,7 +29,8 @@ def connect(server: str, *, timeout_s: float = 5.0, **options: Unpack[StreamOpti
     ``server`` is ``host``, ``host:port`` or a URL; ``timeout_s`` is the longest wait for the
     connection, and then for the server's answer. Raises ``ConnectionFailed``, ``ServerBusy``,
     ``ServerError`` or ``LocalProtocolError``. Leaving the block before the last event gives up
-    what is still to come.
+    what is still to come. ``options`` are those of ``StreamOptions``; the server decides what is
+    left out.
     """
     loop = LoopThread("streamscribe-client")
     try:

@@ -4,23 +4,23 @@ import json
 import platform
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from streamscribe.bundle import MANIFEST_NAME, SCHEMA_VERSION
+from streamscribe.features import MelFrontEnd
 from streamscribe_export.errors import CheckpointError, DamagedCheckpoint
-from streamscribe_export.front_end import whisper_mel
-from streamscribe_export.graph import save
+from streamscribe_export.front_end import SAMPLE_RATE, whisper_mel
+from streamscribe_export.graph import save, weights_beside
+from streamscribe_export.manifest import write_manifest, write_tokens
 from streamscribe_export.quantize import quantize_int8, weight_range, write_fp16
-from streamscribe_export.staging import describe_file, staged
+from streamscribe_export.stages import DECODER, ENCODER
+from streamscribe_export.staging import staged
 from streamscribe_export.whisper import ctranslate2
 from streamscribe_export.whisper.drawing import Drawing
 from streamscribe_export.whisper.facts import Told, WhisperFacts, front_end_lengths, read_facts
 from streamscribe_export.whisper.graphs import draw_decoder, draw_encoder
 from streamscribe_export.whisper.weights import Weights
 
-ENCODER: Final = "encoder.onnx"
-DECODER: Final = "decoder.onnx"
-TOKENS: Final = "tokens.json"
 BLOCKS: Final = (128, 64, 32)
 """Weights that share a scale: the more, the faster; a width must be a whole number of them."""
 
@@ -34,7 +34,7 @@ def convert_ctranslate2(source: Path, output: Path, about: dict[str, Any], quant
     """
     config = ctranslate2.read_config(source)
     weights = ctranslate2.read_weights(source / ctranslate2.BINARY)
-    facts = read_facts(_told(config, source / "tokenizer.json"), weights)
+    facts = read_facts(read_told(config, source / "tokenizer.json"), weights)
     size = (source / ctranslate2.BINARY).stat().st_size
     with staged(output, force=True, weight_bytes=size) as folder:
         precision = write_graphs(weights, facts, folder, quantize)
@@ -59,10 +59,12 @@ def write_graphs(weights: Weights, facts: WhisperFacts, folder: Path, quantize: 
     save(draw_decoder(weights, facts.heads), decoder)
     if quantize == "none":
         return "float32"
-    for file in (encoder, decoder):
-        plain = file.rename(file.with_suffix(".plain"))
-        write_fp16(file, plain)
-        plain.unlink()
+    with TemporaryDirectory(dir=folder) as apart:
+        for file in (encoder, decoder):
+            plain = file.rename(Path(apart) / file.name)
+            if weights_beside(file).exists():
+                weights_beside(file).rename(weights_beside(plain))
+            write_fp16(file, plain)
     return "float16 inside, float32 outside"
 
 
@@ -74,24 +76,24 @@ def write_bundle(
     measured: dict[str, Any],
 ) -> None:
     """Write the tokens and the manifest of the graphs in ``folder``."""
-    text = json.dumps(list(facts.pieces), ensure_ascii=False, indent=0)
-    (folder / TOKENS).write_text(f"{text}\n", encoding="utf-8")
-    manifest = {
-        "schema": SCHEMA_VERSION,
-        "name": about["name"],
-        "title": about["title"],
+    mel = whisper_mel({"feature_size": weights.mels})
+    fields = {
+        **{name: about[name] for name in ("name", "title", "licence", "source")},
+        "task": "transcribe",
+        "sample_rate": SAMPLE_RATE,
+        **bundle_fields(weights, facts, mel),
+    }
+    write_tokens(facts.pieces, folder)
+    write_manifest(fields, folder, measured)
+
+
+def bundle_fields(weights: Weights, facts: WhisperFacts, mel: MelFrontEnd) -> dict[str, Any]:
+    """The fields of ``bundle.json`` that weights and facts give."""
+    return {
         "family": "seq2seq",
         "architecture": "whisper",
-        "task": "transcribe",
         "languages": list(facts.languages),
-        "licence": about["licence"],
-        "source": about["source"],
-        "sample_rate": 16_000,
-        "front_end": {
-            "features": "log-mel",
-            "mel": asdict(whisper_mel({"feature_size": weights.mels})),
-            **front_end_lengths(weights),
-        },
+        "front_end": {"features": "log-mel", "mel": asdict(mel), **front_end_lengths(weights)},
         "tokens": facts.tokens,
         "prompt": facts.prompt,
         "decoder": {
@@ -101,18 +103,11 @@ def write_bundle(
             "positions": weights.positions,
             "alignment_heads": len(facts.heads),
         },
-        "files": {
-            "encoder": describe_file(folder / ENCODER),
-            "decoder": describe_file(folder / DECODER),
-            "tokenizer": describe_file(folder / TOKENS),
-        },
-        "measured": measured,
     }
-    text = json.dumps(manifest, ensure_ascii=False, indent=2, allow_nan=False)
-    (folder / MANIFEST_NAME).write_text(f"{text}\n", encoding="utf-8")
 
 
-def _told(config: dict[str, Any], tokenizer: Path) -> Told:
+def read_told(config: dict[str, Any], tokenizer: Path) -> Told:
+    """What a folder of CTranslate2 says beside its weights."""
     try:
         return Told(
             names=_token_names(tokenizer),
