@@ -24,6 +24,7 @@ BENCHES: Final = (
     "digits",
     "whisper_offline",
     "whisper_streaming",
+    "whisper_silence",
 )
 """Every benchmark, in the order in which ``all`` runs them."""
 
