@@ -87,7 +87,7 @@ class SessionOptions:
     temperature: float = 0.0
     """What a seq2seq model's scores are divided by before a token is drawn; 0 draws none.
 
-    With ``search`` left open, finals that look wrong are drawn again at rising temperatures.
+    Finals that look wrong are drawn again at rising temperatures, whatever is asked for here.
     """
     commit_by: CommitBy | None = None
     """None: agreement. Alignment is for models with alignment heads."""

@@ -86,7 +86,7 @@ class SegmentText:
         spoken = self._transcript.spoken[first:]
         if any(one is None for word in words for one in spoken[word.first : word.last + 1]):
             return estimate_times(words, self._seen_at, voiced, self._onset_at, end_at)
-        return measured_times(words, spoken, self._start_at, end_at)
+        return measured_times(words, spoken, self._onset_at, end_at)
 
     def _words(self, end: int) -> list[Spelled]:
         transcript = self._transcript

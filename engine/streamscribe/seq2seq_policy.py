@@ -277,10 +277,10 @@ class Seq2SeqPolicy:
         return earlier and not result.tokens and not look.promised and voiced_len >= MISLED_LEN
 
     def _settle_language(self, look: Look, result: DecodeResult) -> None:
-        """What was detected counts from the first look that heard enough, or that decides."""
-        if result.language is None:
+        """What was detected stays from the first look on that heard enough and found words."""
+        if result.language is None or not result.tokens:
             return
-        if look.purpose in TENTATIVE and look.end_at - look.start_at < LANGUAGE_LEN:
+        if look.end_at - look.start_at < LANGUAGE_LEN:
             return
         self._partial_wish = replace(self._partial_wish, language=result.language)
         self._final_wish = replace(self._final_wish, language=result.language)
