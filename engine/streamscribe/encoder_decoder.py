@@ -6,14 +6,12 @@ it, and steps of several sessions share the decoder's calls (``passes.py``).
 """
 
 import math
-import zlib
-from collections.abc import Generator, Sequence
-from dataclasses import replace
-from typing import Final, TypeAlias
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
-from streamscribe import attending, guards
+from streamscribe import guards
 from streamscribe.abilities import Abilities
 from streamscribe.bundle import Bundle
 from streamscribe.errors import BrokenModel
@@ -24,12 +22,10 @@ from streamscribe.model import (
     DecodeStep,
     Features,
     Samples,
-    Spoken,
     Step,
     StepKind,
     StepResult,
     TokenTable,
-    Wish,
 )
 from streamscribe.model_files import Role
 from streamscribe.onnx_graph import default_threads, input_names, open_graph, output_names
@@ -38,32 +34,15 @@ from streamscribe.options import SessionOptions, Task
 from streamscribe.passes import Audio, Passes, Row, TokenCache
 from streamscribe.policy import Policy
 from streamscribe.prompts import Prompts
-from streamscribe.sampling import beam, sample
-from streamscribe.seq2seq import Answer, Ask, Hypothesis, Search, greedy, log_probs_of
+from streamscribe.seq2seq import Answer, Ask
+from streamscribe.seq2seq_decoding import MEAN_LOG_PROB_MIN, Decoding
 from streamscribe.seq2seq_options import resolve
 from streamscribe.seq2seq_policy import Seq2SeqPolicy, Traits
 from streamscribe.timeline import SAMPLE_RATE
-from streamscribe.tokens import PieceTable, decode
+from streamscribe.tokens import PieceTable
 
 _VARIANCE_FLOOR: Final = 1e-7
 """What the extractors of waveforms add to the variance."""
-
-TEMPERATURES: Final = (0.2, 0.4, 0.6, 0.8, 1.0)
-"""What is tried in turn where a text looks wrong."""
-MEAN_LOG_PROB_MIN: Final = -1.0
-"""A text less likely than this per token looks wrong."""
-COMPRESSION_MAX: Final = 2.4
-"""So does one whose bytes shrink by more than this: it says the same again and again."""
-NO_SPEECH_MIN: Final = 0.6
-"""A text that looks wrong is none at all where the model believes this much in silence."""
-
-
-_Decoding: TypeAlias = Generator[list[Ask[TokenCache]], list[Answer[TokenCache]], DecodeResult]
-_Doubting: TypeAlias = Generator[list[Ask[TokenCache]], list[Answer[TokenCache]], float]
-_Beginning: TypeAlias = Generator[
-    list[Ask[TokenCache]], list[Answer[TokenCache]], Answer[TokenCache] | None
-]
-_Detecting: TypeAlias = Generator[list[Ask[TokenCache]], list[Answer[TokenCache]], str]
 
 
 class EncoderDecoderModel:
@@ -86,6 +65,9 @@ class EncoderDecoderModel:
             bundle.file(Role.TOKENIZER), expected_tokens=bundle.vocabulary.size
         )
         self.prompts = Prompts(facts, self._tokens)
+        self._decoding: Decoding[TokenCache] = Decoding(
+            facts, self.prompts, self._tokens, bundle.front_end.stride_len
+        )
         threads = threads or default_threads()
         for role in (Role.WEIGHTS, Role.DECODER_WEIGHTS):
             if bundle.has(role):
@@ -166,7 +148,7 @@ class EncoderDecoderModel:
         audible = [at for at, step in enumerate(steps) if self._is_audible(step)]
         audios = dict(zip(audible, self._encode([steps[at] for at in audible]), strict=True))
         found = [DecodeResult((), (), True)] * len(steps)
-        searches = {at: self._search(steps[at]) for at in audible}
+        searches = {at: self._decoding.search(steps[at]) for at in audible}
         given: dict[int, list[Answer[TokenCache]]] = {at: [] for at in audible}
         while given:
             asked: dict[int, list[Ask[TokenCache]]] = {}
@@ -214,115 +196,6 @@ class EncoderDecoderModel:
             scaled: Samples = (samples - samples.mean()) / np.sqrt(samples.var() + _VARIANCE_FLOOR)
             return scaled
         return samples
-
-    def _search(self, step: DecodeStep) -> _Decoding:
-        language = step.wish.language
-        detected = None
-        if language is None and self.facts.prompt.languages:
-            language = detected = yield from self._detect()
-        wish = replace(step.wish, language=language)
-        start = self.prompts.start(wish)
-        step = self._within_positions(step, len(start))
-        if step.max_new_tokens < 1:
-            return DecodeResult((), (), False, language=detected)
-        found = yield from self._first(step, start, wish)
-        heard = self._heard(step, found)
-        if wish.thorough and self._looks_wrong(heard):
-            heard = yield from self._again(step, start, heard)
-        return replace(heard, language=detected)
-
-    def _first(self, step: DecodeStep, start: tuple[int, ...], wish: Wish) -> Search[TokenCache]:
-        rules = self.facts.rules
-        begun = yield from self._begun(start)
-        search: Search[TokenCache]
-        if wish.search is SearchKind.BEAM:
-            search = beam(step, start, rules, wish.beam_size, begun)
-        elif wish.search is SearchKind.SAMPLE and wish.temperature > 0:
-            search = sample(step, start, rules, wish.temperature, begun)
-        else:
-            search = greedy(step, start, rules, begun)
-        return (yield from search)
-
-    def _begun(self, start: tuple[int, ...]) -> _Beginning:
-        """The answer to the beginning, of models that must be asked it alone."""
-        if not self.facts.prompt.alone:
-            return None
-        [answer] = yield [Ask(start)]
-        return answer
-
-    def _detect(self) -> _Detecting:
-        """The likeliest language."""
-        [answer] = yield [Ask(self.facts.prompt.start)]
-        languages = list(self.facts.prompt.languages.items())
-        scores = answer.logits[-1, [token for _, token in languages]]
-        return languages[int(scores.argmax())][0]
-
-    def _again(self, step: DecodeStep, start: tuple[int, ...], heard: DecodeResult) -> _Decoding:
-        """What is left of a text that looks wrong: none, or the first that looks right."""
-        if heard.mean_log_prob < MEAN_LOG_PROB_MIN and not step.forced:
-            no_speech = yield from self._no_speech()
-            if no_speech > NO_SPEECH_MIN:
-                return DecodeResult((), (), True)
-        best = heard
-        for temperature in TEMPERATURES:
-            begun = yield from self._begun(start)
-            search: Search[TokenCache] = sample(step, start, self.facts.rules, temperature, begun)
-            drawn = self._heard(step, (yield from search))
-            if not self._looks_wrong(drawn):
-                return drawn
-            best = max(best, drawn, key=lambda one: one.mean_log_prob)
-        return best
-
-    def _no_speech(self) -> _Doubting:
-        """How much the model believes that nobody speaks; 0 if it can't say."""
-        token = self.facts.prompt.no_speech
-        if token is None:
-            return 0.0
-        [answer] = yield [Ask(self.facts.prompt.start)]
-        [log_prob] = log_probs_of(answer.logits[-1:], [token])
-        return math.exp(log_prob)
-
-    def _looks_wrong(self, heard: DecodeResult) -> bool:
-        if not heard.tokens:
-            return False
-        text = decode(heard.tokens, self._tokens, ended=False).encode()
-        shrinks = len(text) / max(1, len(zlib.compress(text)))
-        return heard.mean_log_prob < MEAN_LOG_PROB_MIN or shrinks > COMPRESSION_MAX
-
-    def _within_positions(self, step: DecodeStep, start_len: int) -> DecodeStep:
-        """The step with no more tokens than the decoder has positions for."""
-        if self.facts.positions is None:
-            return step
-        room = self.facts.positions - start_len - len(step.forced)
-        most = min(step.max_new_tokens, room)
-        return replace(step, max_new_tokens=most, draft=step.draft[: max(0, most - 1)])
-
-    def _heard(self, step: DecodeStep, found: Hypothesis) -> DecodeResult:
-        """The result of a search, up to where it begins to say the audio again."""
-        places = self._places(step, found)
-        known, spoken = places[: len(step.forced)], places[len(step.forced) :]
-        end = len(found.tokens)
-        if spoken:
-            heard_len = max((one.attended_len for one in known), default=0)
-            end = guards.rewind_start([one.attended_len for one in spoken], heard_len)
-        return DecodeResult(
-            found.tokens[:end], found.log_probs[:end], found.ended, spoken=spoken[:end]
-        )
-
-    def _places(self, step: DecodeStep, found: Hypothesis) -> tuple[Spoken, ...]:
-        """Where each token was spoken, those that were forced before those that were found."""
-        if found.attention is None or not found.tokens:
-            return ()
-        stride_len, sample_len = self.front_end.stride_len, len(step.samples)
-        # The silence after the audio holds no words.
-        frames = -(-sample_len // stride_len)
-        matrix = attending.evened(found.attention[:, :, :frames])
-        places = zip(attending.attended(matrix), attending.spans(matrix), strict=True)
-        spoken = [
-            Spoken(*(min(place * stride_len, sample_len) for place in (*span, frame)))
-            for frame, span in places
-        ]
-        return tuple(spoken[: len(step.forced) + len(found.tokens)])
 
 
 def _checked(step: Step) -> DecodeStep:

@@ -80,16 +80,17 @@ def loop_start(tokens: Sequence[int]) -> int:
     return length
 
 
-def rewind_start(attended: Sequence[int], furthest: int = 0) -> int:
+def rewind_start(attended: Sequence[int], known: int = 0) -> int:
     """Index of the first token from which on the audio is said again; the length if there is none.
 
     A token alone proves nothing, neither that the text has come so far nor that it goes back: the
     next one must bear it out.
 
-    attended: what place in the audio each token rests on.   furthest: that of the text before.
+    attended: what place in the audio each token rests on.   known: how many are not in question.
     """
+    furthest = 0
     for index, (place, following) in enumerate(pairwise((*attended, *attended[-1:]))):
-        if max(place, following) < furthest - REWIND_LEN:
+        if index >= known and max(place, following) < furthest - REWIND_LEN:
             return index
         furthest = max(furthest, min(place, following))
     return len(attended)

@@ -125,5 +125,5 @@ def test_one_token_that_rests_on_later_audio_proves_nothing() -> None:
 
 
 def test_text_before_counts() -> None:
-    assert rewind_start([1_000, 2_000], 20_000) == 0
-    assert rewind_start([20_500, 21_000], 20_000) == 2
+    assert rewind_start([20_000, 21_000, 1_000, 2_000], 2) == 2
+    assert rewind_start([20_000, 20_000, 1_000, 2_000, 21_000], 4) == 5
