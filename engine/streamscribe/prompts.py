@@ -21,12 +21,17 @@ class Prompts:
     def start(self, wish: Wish) -> tuple[int, ...]:
         """What a sequence begins with. Of earlier text the newest is kept."""
         facts = self._facts
-        context = wish.context[-self.longest :] if self.longest else ()
+        context = self.newest(wish)
         before = (facts.previous, *context) if context and facts.previous is not None else ()
         language = facts.languages.get(wish.language or "")
         task = facts.tasks.get(wish.task)
         told = tuple(token for token in (language, task) if token is not None)
         return (*before, *facts.start, *told, *facts.end)
+
+    def newest(self, wish: Wish, dropped: int = 0) -> tuple[int, ...]:
+        """The newest earlier text that is taken, without the oldest ``dropped`` tokens of it."""
+        count = min(len(wish.context), self.longest) - dropped
+        return wish.context[-count:] if count > 0 else ()
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Tokens of earlier text; none of a model that takes none."""

@@ -60,7 +60,7 @@ class Decoding(Generic[Cache]):
         if language is None and self._facts.prompt.languages:
             language = detected = yield from self._detect()
         wish = replace(step.wish, language=language)
-        start = self._prompts.start(wish)
+        start = self._start(step, wish)
         step = self._within_positions(step, len(start))
         if step.max_new_tokens < 1:
             return DecodeResult((), (), False, language=detected)
@@ -129,6 +129,16 @@ class Decoding(Generic[Cache]):
         text = decode(heard.tokens, self._tokens, ended=False).encode()
         shrinks = len(text) / max(1, len(zlib.compress(text)))
         return heard.mean_log_prob < MEAN_LOG_PROB_MIN or shrinks > COMPRESSION_MAX
+
+    def _start(self, step: DecodeStep, wish: Wish) -> tuple[int, ...]:
+        """What the sequence begins with; earlier text gives way to the text of the audio."""
+        start = self._prompts.start(wish)
+        if self._facts.positions is None:
+            return start
+        beyond = len(start) + len(step.forced) + step.max_new_tokens - self._facts.positions
+        if beyond <= 0 or not wish.context:
+            return start
+        return self._prompts.start(replace(wish, context=self._prompts.newest(wish, beyond)))
 
     def _within_positions(self, step: DecodeStep, start_len: int) -> DecodeStep:
         """The step with no more tokens than the decoder has positions for."""

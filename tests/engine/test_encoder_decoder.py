@@ -156,6 +156,16 @@ def test_a_text_ends_where_the_positions_do(make: Make, search: Search, known: i
     assert not got.ended
 
 
+def test_earlier_text_gives_way_where_positions_are_few(make: Make) -> None:
+    script = saying(A)
+    known = POSITIONS - 4 - 10  # which leaves as many as may be said, and none for earlier text
+    make(script).decode(step(forced=[D] * (known - 2), context=(B, C, D), max_new_tokens=10))
+    assert script.calls[0] == [(PREVIOUS, D, START, EN, TRANSCRIBE, END, *[D] * (known - 2))]
+    script.calls.clear()
+    make(script).decode(step(forced=[D] * known, context=(B, C, D), max_new_tokens=10))
+    assert script.calls[0] == [(START, EN, TRANSCRIBE, END, *[D] * known)]
+
+
 def test_without_a_limit_a_text_may_be_as_long_as_it_is_allowed_to_be(make: Make) -> None:
     script = Scripted(lambda heard, prefix: says({WORDS[len(prefix) % 5]: 0.99}))
     model = make(script, decoder={"positions": 0})
