@@ -5,7 +5,6 @@ after any number of others. So a draft is verified in one pass, a cache is rolle
 it, and steps of several sessions share the decoder's calls (``passes.py``).
 """
 
-import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -43,6 +42,10 @@ from streamscribe.tokens import PieceTable
 
 _VARIANCE_FLOOR: Final = 1e-7
 """What the extractors of waveforms add to the variance."""
+
+
+UNLIKELY_BEGINNING: Final = -2.0
+"""Log-probability of a first token that little speech begins with, and much noise."""
 
 
 class EncoderDecoderModel:
@@ -120,7 +123,7 @@ class EncoderDecoderModel:
             hears_alone=True,
             doubt=guards.Doubt(
                 mean_log_prob=MEAN_LOG_PROB_MIN,
-                first_log_prob=-math.inf,
+                first_log_prob=UNLIKELY_BEGINNING,
                 max_tokens_per_s=self.facts.max_tokens_per_s,
             ),
         )

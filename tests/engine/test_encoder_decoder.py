@@ -242,14 +242,15 @@ def test_where_none_looks_right_the_likeliest_is_kept(make: Make) -> None:
     assert again.tokens == (A, *WORDS[2 : LONG + 1])
 
 
-def doubting(no_speech: float, sure: float) -> Scripted:
-    """Believes so much in silence, and is so sure of its words."""
+def doubting(no_speech: float, sure: float, first: float | None = None) -> Scripted:
+    """Believes so much in silence, and is so sure of its words, or of the first one."""
 
     def scores(heard: float, prefix: Prefix) -> Logits:
         said = text_of(prefix)
         if prefix == (START,):
             return says({NO_SPEECH: no_speech})
-        return says({WORDS[len(said)]: sure}) if len(said) < 3 else says({EOS: 0.9})
+        now = first if first is not None and not said else sure
+        return says({WORDS[len(said)]: now}) if len(said) < 3 else says({EOS: 0.9})
 
     return Scripted(scores)
 
@@ -271,6 +272,15 @@ def test_unlikely_words_in_what_is_thought_to_be_silence_are_none(
 ) -> None:
     got = make(doubting(no_speech, sure)).decode(step(thorough=True))
     assert (got.tokens, got.ended) == (text, True)
+
+
+@pytest.mark.parametrize(("no_speech", "text"), [(0.36, NO_WORDS), (0.34, THREE)])
+def test_words_that_begin_unlikely_are_none_where_silence_is_likelier(
+    make: Make, no_speech: float, text: Prefix
+) -> None:
+    script = doubting(no_speech, 0.95, first=0.19)
+    assert make(script).decode(step(thorough=True)).tokens == text
+    assert make(script).decode(step(thorough=False)).tokens == THREE
 
 
 def test_behind_words_that_are_settled_there_was_speech(make: Make) -> None:
