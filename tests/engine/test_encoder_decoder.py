@@ -278,7 +278,7 @@ def test_unlikely_words_in_what_is_thought_to_be_silence_are_none(
 def test_words_that_begin_unlikely_are_none_where_silence_is_likelier(
     make: Make, no_speech: float, text: Prefix
 ) -> None:
-    script = doubting(no_speech, 0.95, first=0.19)
+    script = doubting(no_speech, 0.95, first=0.1)
     assert make(script).decode(step(thorough=True)).tokens == text
     assert make(script).decode(step(thorough=False)).tokens == THREE
 
