@@ -90,7 +90,7 @@ class SessionOptions:
     Finals that look wrong are drawn again at rising temperatures, whatever is asked for here.
     """
     commit_by: CommitBy | None = None
-    """None: agreement. Alignment is for models with alignment heads."""
+    """None: alignment, where the model has heads that follow the audio; else agreement."""
     language: str | None = None
     """ISO 639 code of what is spoken; None: detected by models that can, else the model's own."""
     task: Task | None = None

@@ -22,7 +22,8 @@ def resolve(options: SessionOptions, abilities: Abilities, prompt_tokens: int) -
         allowed = f"an empty list: {model} can't be biased"
         raise OptionError(name="hotwords", got=list(options.hotwords), allowed=allowed)
     asked = checked(options, abilities)
-    commit_by = options.commit_by or CommitBy.AGREEMENT
+    usual = CommitBy.ALIGNMENT if abilities.aligns else CommitBy.AGREEMENT
+    commit_by = options.commit_by or usual
     if commit_by is CommitBy.ALIGNMENT and not abilities.aligns:
         allowed = f"agreement: {model} does not say where its words were spoken"
         raise OptionError(name="commit_by", got=commit_by.value, allowed=allowed)

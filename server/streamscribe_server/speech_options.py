@@ -51,7 +51,7 @@ def speech_options(command: F) -> F:
                 "--commit-by",
                 type=click.Choice([rule.value for rule in CommitBy]),
                 help="What settles a seq2seq model's words: hypotheses that agree, or where in the"
-                " audio they were spoken [default: agreement].",
+                " audio they were spoken [default: alignment for Whisper, else agreement].",
             ),
             click.option(
                 "--search",

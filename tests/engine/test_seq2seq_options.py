@@ -99,12 +99,14 @@ def test_without_a_limit_any_window_is_fine() -> None:
     assert resolve(SessionOptions(window_ms=30_000), PLAIN, 0).window_ms == 30_000
 
 
-@pytest.mark.parametrize("abilities", [PLAIN, ABLE])
-def test_what_was_left_open_is_filled_in(abilities: Abilities) -> None:
+@pytest.mark.parametrize(
+    ("abilities", "commit_by"), [(PLAIN, CommitBy.AGREEMENT), (ABLE, CommitBy.ALIGNMENT)]
+)
+def test_what_was_left_open_is_filled_in(abilities: Abilities, commit_by: CommitBy) -> None:
     assert resolve(SessionOptions(), abilities, 0) == SessionOptions(
         task=Task.TRANSCRIBE,
         search=Search.GREEDY,
-        commit_by=CommitBy.AGREEMENT,
+        commit_by=commit_by,
         latency=Latency.MEDIUM,
     )
 

@@ -2,7 +2,8 @@
 
 Products with weights can be drawn in float32 or, with ``block``, in 8 bits: then each run of
 ``block`` weights has a scale of its own, and so has each run of activations at every call. No row
-knows of any other, so results depend neither on neighbours in a batch nor on later tokens.
+knows of any other, so neighbours in a batch and later tokens change a result by rounding alone;
+that may, rarely, move an activation to its next level.
 """
 
 from typing import Any, Final, TypeAlias

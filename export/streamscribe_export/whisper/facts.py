@@ -27,7 +27,7 @@ STRIDE_LEN: Final = 320
 """Samples between two frames of the encoder."""
 SHORTEST_LEN: Final = 160_000
 TAIL_LEN: Final = 16_000
-"""How much silence these models need after the audio: see docs/models.md."""
+"""How much silence these models need after the audio: see bench/whisper_silence.py."""
 
 MAX_PER_S_ENGLISH: Final = 6.5
 MAX_PER_S: Final = 12.0
