@@ -21,9 +21,12 @@ UNLIKELY = Doubt().mean_log_prob - 1
 class Driven:
     """A policy with one segment after the other, each voiced throughout."""
 
-    def __init__(self, *, max_tokens_per_s: float = 50.0, **options: object) -> None:
+    def __init__(
+        self, *, max_tokens_per_s: float = 50.0, hears_alone: bool = False, **options: object
+    ) -> None:
         made = SessionOptions(**{"hop_ms": 1_000, **options})  # type: ignore[arg-type]
-        self.policy = Seq2SeqPolicy(made, WordTable(), Traits(max_tokens_per_s, lead_len=LEAD_LEN))
+        traits = Traits(max_tokens_per_s, lead_len=LEAD_LEN, hears_alone=hears_alone)
+        self.policy = Seq2SeqPolicy(made, WordTable(), traits)
         self.segment = -1
         self.start_at = 0
 
@@ -44,8 +47,12 @@ class Driven:
         assert look is not None
         return look
 
-    def answer(self, look: Look, *tokens: int, log_prob: float = SURE) -> list[Event]:
-        result = DecodeResult(tokens, tuple(log_prob for _ in tokens), ended=True)
+    def answer(
+        self, look: Look, *tokens: int, log_prob: float = SURE, language: str | None = None
+    ) -> list[Event]:
+        result = DecodeResult(
+            tokens, tuple(log_prob for _ in tokens), ended=True, language=language
+        )
         return self.policy.done(look, result, [Span(self.start_at, look.end_at)])
 
     def close(self, at: int) -> Final:
@@ -63,7 +70,7 @@ class Driven:
 
 
 def opened(*, max_tokens_per_s: float = 50.0, **options: object) -> Driven:
-    driven = Driven(max_tokens_per_s=max_tokens_per_s, **options)
+    driven = Driven(max_tokens_per_s=max_tokens_per_s, hears_alone=False, **options)
     driven.open()
     return driven
 

@@ -1,5 +1,6 @@
 """What becomes of a look's result: what is shown, promised, heard again or taken away."""
 
+import numpy as np
 import pytest
 
 from fakes_policy import SECOND, SURE, UNLIKELY, UNSURE, Driven, look_at_end, opened, text_of
@@ -10,6 +11,7 @@ from streamscribe.moonshine_model import LEAD_LEN
 from streamscribe.options import Commit
 from streamscribe.seq2seq_look import (
     SHORTEST_FRAMED_LEN,
+    Look,
     Purpose,
 )
 from streamscribe.timeline import ms_to_len
@@ -232,3 +234,55 @@ def test_a_language_that_was_detected_on_too_little_is_not_told() -> None:
     heard = DecodeResult((1,), (SURE,), ended=True, language="de")
     driven.policy.done(driven.look(SECOND), heard, [Span(0, SECOND)])
     assert driven.close(SECOND).language is None
+
+
+def second_segment(*, hears_alone: bool) -> tuple[Driven, Look]:
+    """The first look at a segment that follows soon on "w1"."""
+    driven = Driven(hears_alone=hears_alone)
+    driven.open()
+    driven.answer(look_at_end(driven), 1)
+    driven.close(2 * SECOND)
+    driven.open(2 * SECOND)
+    look = driven.look(3 * SECOND)
+    assert (look.start_at, look.forced) == (0, (1,))
+    return driven, look
+
+
+def test_a_segment_without_a_word_behind_earlier_text_is_heard_alone() -> None:
+    driven, look = second_segment(hears_alone=True)
+    assert driven.answer(look) == []
+    again = driven.policy.look_again()
+    assert isinstance(again, Look)
+    assert (again.start_at, again.end_at, again.forced) == (2 * SECOND, 3 * SECOND, ())
+    assert text_of(driven.answer(again, 2)) == "w2"
+    assert driven.policy.look_again() is None
+    assert driven.look(4 * SECOND).start_at == 2 * SECOND
+
+
+def test_a_segment_that_has_words_is_heard_behind_earlier_text() -> None:
+    driven, look = second_segment(hears_alone=True)
+    assert text_of(driven.answer(look, 2)) == "w2"
+    assert driven.policy.look_again() is None
+    assert driven.look(4 * SECOND).start_at == 0
+
+
+def test_a_model_that_earlier_text_does_not_mislead_is_not_asked_again() -> None:
+    driven, look = second_segment(hears_alone=False)
+    driven.answer(look)
+    assert driven.policy.look_again() is None
+
+
+def language_wanted(driven: Driven, look: Look) -> str | None:
+    return driven.policy.step(look, np.zeros(look.end_at, np.float32), 0).wish.language
+
+
+def test_a_language_stays_once_enough_was_heard_and_words_were_found() -> None:
+    driven = opened()
+    driven.answer(driven.look(1 * SECOND), 1, language="de")
+    assert language_wanted(driven, driven.look(3 * SECOND)) is None
+    driven.answer(driven.look(4 * SECOND), language="fr")
+    assert language_wanted(driven, look := driven.look(6 * SECOND)) is None
+    driven.answer(look, 1, language="de")
+    assert language_wanted(driven, driven.look(8 * SECOND)) == "de"
+    driven.answer(look_at_end(driven), 1)
+    assert driven.close(9 * SECOND).language == "de"
