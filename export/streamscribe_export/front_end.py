@@ -5,7 +5,7 @@ the extractor that it names.
 """
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from streamscribe.features import MelFrontEnd
@@ -17,6 +17,31 @@ SAMPLE_RATE: Final = 16_000
 _SCALED: Final[dict[str, Any]] = {
     "low_hz": 0.0, "high_hz": SAMPLE_RATE / 2, "normalize_mean": True, "normalize_deviation": True,
 }  # fmt: skip
+
+
+_KALDI: Final = MelFrontEnd(
+    mels=80,
+    window="povey",
+    window_len=400,
+    hop_len=160,
+    fft_len=512,
+    centred=False,
+    gain=32768.0,
+    remove_offset=True,
+    preemphasis=0.97,
+    preemphasis_over="frame",
+    power=2,
+    mel_scale="htk",
+    triangles_over_mel=True,
+    least=1.192092955078125e-07,
+    added=0.0,
+    deviation="population",
+    added_to_variance=0.0,
+    added_to_deviation=0.0,
+    stack=1,
+    **_SCALED | {"low_hz": 20.0},
+)
+"""The filter bank of Kaldi, which several extractors scale each in their own way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,27 +127,12 @@ def _mctct(fields: dict[str, Any]) -> MelFrontEnd:
 
 
 def _seamless(fields: dict[str, Any]) -> MelFrontEnd:
-    return MelFrontEnd(
+    return replace(
+        _KALDI,
         mels=fields.get("num_mel_bins", 80),
-        window="povey",
-        window_len=400,
-        hop_len=160,
-        fft_len=512,
-        centred=False,
-        gain=32768.0,
-        remove_offset=True,
-        preemphasis=0.97,
-        preemphasis_over="frame",
-        power=2,
-        mel_scale="htk",
-        triangles_over_mel=True,
-        least=1.192092955078125e-07,
-        added=0.0,
         deviation="sample",
         added_to_variance=1e-7,
-        added_to_deviation=0.0,
         stack=fields.get("stride", 2),
-        **_SCALED | {"low_hz": 20.0},
     )
 
 
@@ -194,32 +204,11 @@ def speech_to_text_mel(fields: dict[str, Any]) -> MelFrontEnd:
     _allow_only(fields, "sampling_rate", SAMPLE_RATE)
     _allow_only(fields, "dither", 0.0)
     scales = bool(fields.get("do_ceptral_normalize", True))
-    return MelFrontEnd(
+    return replace(
+        _KALDI,
         mels=fields.get("num_mel_bins", 80),
-        window="povey",
-        window_len=400,
-        hop_len=160,
-        fft_len=512,
-        centred=False,
-        gain=32768.0,
-        remove_offset=True,
-        preemphasis=0.97,
-        preemphasis_over="frame",
-        power=2,
-        mel_scale="htk",
-        triangles_over_mel=True,
-        least=1.192092955078125e-07,
-        added=0.0,
-        deviation="population",
-        added_to_variance=0.0,
-        added_to_deviation=0.0,
-        stack=1,
-        **_SCALED
-        | {
-            "low_hz": 20.0,
-            "normalize_mean": scales and bool(fields.get("normalize_means", True)),
-            "normalize_deviation": scales and bool(fields.get("normalize_vars", True)),
-        },
+        normalize_mean=scales and bool(fields.get("normalize_means", True)),
+        normalize_deviation=scales and bool(fields.get("normalize_vars", True)),
     )
 
 
