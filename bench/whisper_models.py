@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from bench.decoding import quietest
 from streamscribe import guards
 from streamscribe.encoder_decoder import EncoderDecoderModel
@@ -22,8 +20,9 @@ from streamscribe.timeline import SAMPLE_RATE, ms_to_len
 from streamscribe.tokens import decode
 from streamscribe_cli.pulling import fetch_source
 from streamscribe_export.whisper import ctranslate2
-from streamscribe_export.whisper.converting import convert_ctranslate2
-from streamscribe_export.whisper.facts import ENGLISH_ONLY_SIZE
+from streamscribe_export.whisper.converting import convert_ctranslate2, read_told
+from streamscribe_export.whisper.exporting import model_of as model_of_weights
+from streamscribe_export.whisper.facts import read_facts
 
 TINY: Final = "whisper-tiny.en"
 BASE: Final = "whisper-base"
@@ -32,6 +31,8 @@ PIECE_MS: Final = 28_000
 ENGLISH: Final = Wish(language="en")
 
 Transcribe = Callable[[Samples], str]
+Prefix = tuple[int, ...]
+"""Tokens that a text begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,7 @@ def prepare(name: str, folder: Path) -> Forms:
 
 def _write_vocabulary(source: Path) -> None:
     """What CTranslate2 needs beside the tokenizer: all tokens in order."""
-    stated = json.loads((source / "tokenizer.json").read_text(encoding="utf-8"))
-    names = {number: name for name, number in stated["model"]["vocab"].items()}
-    names |= {added["id"]: added["content"] for added in stated["added_tokens"]}
+    names = read_told(ctranslate2.read_config(source), source / "tokenizer.json").names
     size = ctranslate2.read_weights(source / ctranslate2.BINARY).vocabulary_size
     tokens = [names.get(number, f"<|unused {number}|>") for number in range(size)]
     (source / "vocabulary.json").write_text(json.dumps(tokens), encoding="utf-8")
@@ -127,17 +126,17 @@ def faster_whisper(source: Path, compute: str, threads: int) -> Transcribe:
     return transcribe
 
 
-def torch_eager(checkpoint: Path, threads: int) -> Transcribe:
+def torch_eager(checkpoint: Path, start: Prefix, threads: int) -> Transcribe:
     """transformers on PyTorch, as its documentation uses it."""
     import torch
     from transformers import WhisperForConditionalGeneration
 
     torch.set_num_threads(threads)
     model = WhisperForConditionalGeneration.from_pretrained(checkpoint, dtype=torch.float32)
-    return _generating(model.eval(), checkpoint)
+    return _generating(model.eval(), checkpoint, start)
 
 
-def optimum(checkpoint: Path, threads: int) -> Transcribe:
+def optimum(checkpoint: Path, start: Prefix, threads: int) -> Transcribe:
     """Optimum's export on ONNX Runtime."""
     from onnxruntime import SessionOptions
     from optimum.onnxruntime import ORTModelForSpeechSeq2Seq
@@ -147,10 +146,10 @@ def optimum(checkpoint: Path, threads: int) -> Transcribe:
     model = ORTModelForSpeechSeq2Seq.from_pretrained(
         checkpoint, export=True, session_options=options
     )
-    return _generating(model, checkpoint)
+    return _generating(model, checkpoint, start)
 
 
-def _generating(model: Any, checkpoint: Path) -> Transcribe:  # noqa: ANN401
+def _generating(model: Any, checkpoint: Path, start: Prefix) -> Transcribe:  # noqa: ANN401
     import torch
     from tokenizers import Tokenizer
     from transformers import GenerationConfig, WhisperFeatureExtractor
@@ -159,7 +158,6 @@ def _generating(model: Any, checkpoint: Path) -> Transcribe:  # noqa: ANN401
     model.generation_config = GenerationConfig.from_pretrained(checkpoint)
     extractor = WhisperFeatureExtractor.from_pretrained(checkpoint)
     tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
-    start = _start(checkpoint)
 
     def transcribe(samples: Samples) -> str:
         features = extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt")
@@ -173,47 +171,15 @@ def _generating(model: Any, checkpoint: Path) -> Transcribe:  # noqa: ANN401
     return transcribe
 
 
-def _start(checkpoint: Path) -> list[int]:
-    """Start, no times; or start, English, transcribe, no times."""
-    config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
-    start = config["decoder_start_token_id"]
-    if config["vocab_size"] == ENGLISH_ONLY_SIZE:
-        return [start, start + 105]
-    return [start, start + 1, start + 101, start + 105]
-
-
 def _save_checkpoint(source: Path, folder: Path) -> None:
     """Write the weights as transformers reads them."""
-    import torch
-    from transformers import (
-        GenerationConfig,
-        PreTrainedTokenizerFast,
-        WhisperConfig,
-        WhisperFeatureExtractor,
-        WhisperForConditionalGeneration,
-    )
+    from transformers import PreTrainedTokenizerFast, WhisperFeatureExtractor
 
     weights = ctranslate2.read_weights(source / ctranslate2.BINARY)
-    facts = ctranslate2.read_config(source)
-    end = 50_256 if weights.vocabulary_size == ENGLISH_ONLY_SIZE else 50_257
-    config = WhisperConfig(
-        vocab_size=weights.vocabulary_size, d_model=weights.width, num_mel_bins=weights.mels,
-        encoder_layers=weights.layers("encoder"), decoder_layers=weights.layers("decoder"),
-        encoder_attention_heads=weights.heads, decoder_attention_heads=weights.heads,
-        encoder_ffn_dim=4 * weights.width, decoder_ffn_dim=4 * weights.width,
-        eos_token_id=end, pad_token_id=end, bos_token_id=end, decoder_start_token_id=end + 1,
-    )  # fmt: skip
-    model = WhisperForConditionalGeneration(config)
-    state = {
-        f"model.{name}": torch.from_numpy(np.array(tensor))
-        for name, tensor in weights.tensors.items()
-    }
-    state["proj_out.weight"] = state["model.decoder.embed_tokens.weight"]
-    model.load_state_dict(state)
-    generation = GenerationConfig.from_model_config(config)
-    generation.suppress_tokens = facts["suppress_ids"]
-    generation.begin_suppress_tokens = facts["suppress_ids_begin"]
-    model.generation_config = generation
+    told = read_told(ctranslate2.read_config(source), source / "tokenizer.json")
+    model = model_of_weights(weights, read_facts(told, weights))
+    model.generation_config.suppress_tokens = list(told.suppressed)
+    model.generation_config.begin_suppress_tokens = list(told.suppressed_first)
     model.save_pretrained(folder)
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(source / "tokenizer.json"))
     tokenizer.save_pretrained(folder)

@@ -23,11 +23,13 @@ from bench.progress import with_progress
 from bench.scoring import Errors, score, wer_percent
 from bench.whisper_models import (
     BASE,
+    ENGLISH,
     TINY,
     Forms,
     Transcribe,
     faster_whisper,
     in_pieces,
+    model_of,
     optimum,
     ours,
     prepare,
@@ -76,11 +78,12 @@ def _int8(
 
 
 def _float32(forms: Forms, clips: list[Clip], count: int, repeats: int, threads: int) -> Figures:
-    checkpoint = forms.checkpoint()
+    checkpoint, recognizer = forms.checkpoint(), forms.recognizer("none", threads)
+    start = model_of(recognizer).prompts.start(ENGLISH)
     runs = {
-        "ours": ours(forms.recognizer("none", threads)),
-        "optimum": optimum(checkpoint, threads),
-        "torch": torch_eager(checkpoint, threads),
+        "ours": ours(recognizer),
+        "optimum": optimum(checkpoint, start, threads),
+        "torch": torch_eager(checkpoint, start, threads),
     }
     return {"clips_5_15s": _race(runs, _spread(_between(clips, 5, 15), count), repeats)}
 

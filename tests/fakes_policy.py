@@ -1,6 +1,7 @@
 """A policy driven by hand: a look is asked for, and answered with words by number."""
 
 from fakes import WordTable
+from streamscribe.commitment import AGREEING_LOOKS, SURE_LOG_PROB
 from streamscribe.events import Event, Final, Partial, Rule
 from streamscribe.guards import Doubt
 from streamscribe.model import DecodeResult
@@ -8,7 +9,6 @@ from streamscribe.moonshine_model import LEAD_LEN
 from streamscribe.options import SessionOptions
 from streamscribe.seq2seq_look import Look
 from streamscribe.seq2seq_policy import Seq2SeqPolicy, Traits
-from streamscribe.stability import AGREEING_LOOKS, SURE_LOG_PROB
 from streamscribe.timeline import SAMPLE_RATE
 from streamscribe.words import Span
 

@@ -3,6 +3,15 @@
 ``Agreement``   consecutive hypotheses say the same (LocalAgreement-n, and how sure the model is).
 ``Alignment``   a token was spoken well before the end of the audio, as the heads that follow the
                 audio show (AlignAtt): what comes can't change it any more.
+
+By agreement, a token is *stable* once it, and all before it, stood unchanged in so many consecutive
+looks and the model is sure of it; or, however unsure the model is, in more of them. Only when the
+*following* word is stable too are a word's punctuation and case settled, and the place it was heard
+at has been left behind. The numbers are a trade between wrong promises and waiting. On 100
+recordings outside the benchmark's set (LibriSpeech train-clean and learners of English), two
+agreeing looks alone would have broken a promise in 48 % of the segments, at 3.0 words behind the
+hypothesis; those of ``medium`` would in 1.6 %, at 8.7 words behind. Asking how sure the model is
+does more than asking for more looks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,8 +21,15 @@ from typing import Final, Protocol
 
 from streamscribe.model import TokenTable
 from streamscribe.options import CommitBy, Latency
-from streamscribe.stability import AGREEING_LOOKS, PATIENT_LOOKS, SURE_LOG_PROB, word_starts
+from streamscribe.stability import word_starts
 from streamscribe.timeline import ms_to_len
+
+AGREEING_LOOKS: Final = 5
+PATIENT_LOOKS: Final = 20
+SURE_LOG_PROB: Final = -0.15
+"""Log-probability of a token that counts as sure: 86 %."""
+SAID_TWICE: Final = 2
+"""Looks in a row that have to say what alignment may promise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +56,7 @@ class Commitment(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """See ``stability.py``."""
+    """Tokens are settled that consecutive hypotheses say."""
 
     looks: int = AGREEING_LOOKS
     """Consecutive looks that a token must stand unchanged, if the model is sure of it."""
@@ -84,7 +100,6 @@ class Alignment:
         return max((start for start in starts if start <= stable), default=0)
 
 
-SAID_TWICE: Final = 2
 AGREEMENTS: Final[Mapping[Latency, Agreement]] = MappingProxyType(
     {
         Latency.MINIMAL: Agreement(looks=2, patient_looks=2),

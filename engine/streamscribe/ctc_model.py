@@ -9,10 +9,10 @@ from streamscribe import ctc_options
 from streamscribe.bundle import Bundle
 from streamscribe.ctc_decoding import CtcDecoding
 from streamscribe.ctc_policy import CtcPolicy
-from streamscribe.errors import BrokenModel
-from streamscribe.families import CtcFacts, FrontEnd
-from streamscribe.features import log_mel
+from streamscribe.encoder_input import encoder_input, input_name
+from streamscribe.families import CtcFacts
 from streamscribe.language_model import LanguageModel
+from streamscribe.log_probs import log_softmax
 from streamscribe.model import (
     FramesResult,
     FramesStep,
@@ -24,14 +24,11 @@ from streamscribe.model import (
     TokenTable,
 )
 from streamscribe.model_files import Role
-from streamscribe.onnx_graph import Graph, default_threads, input_names, open_graph
+from streamscribe.onnx_graph import default_threads, input_names, open_graph
 from streamscribe.options import Latency, SessionOptions
 from streamscribe.policy import Policy
 from streamscribe.timeline import SAMPLE_RATE
 from streamscribe.tokens import PieceTable
-
-_VARIANCE_FLOOR = 1e-7
-"""What the encoders' own feature extractor adds to the variance."""
 
 _FEWEST_FRAMES = 2
 """Fewer make a window too short for encoders that squeeze frames in pairs."""
@@ -70,7 +67,7 @@ class CtcModel:
             bundle.file(Role.WEIGHTS)  # checked here; the runtime finds it by the graph
         self._encoder = open_graph(bundle.file(Role.ENCODER), threads)
         self._head = open_graph(bundle.file(Role.HEAD), threads) if bundle.has(Role.HEAD) else None
-        self._input = _input_name(self._encoder, bundle.front_end, bundle.name)
+        self._input = input_name(bundle.front_end, input_names(self._encoder), bundle.name)
         self._masked = "attention_mask" in input_names(self._encoder)
 
     @property
@@ -124,13 +121,15 @@ class CtcModel:
         """Log-probabilities, (batch, frames, vocabulary), of windows, (batch, samples)."""
         if self.front_end.frames(samples.shape[1]) < _FEWEST_FRAMES:
             return np.zeros((len(samples), 0, len(self._tokens)), dtype=np.float32)
-        inputs = {self._input: np.stack([_features(window, self.front_end) for window in samples])}
+        inputs = {
+            self._input: np.stack([encoder_input(window, self.front_end) for window in samples])
+        }
         if self._masked:
             inputs["attention_mask"] = np.ones(samples.shape, dtype=np.int64)
         (out,) = self._encoder.run(None, inputs)
         if self._head is not None:
             (out,) = self._head.run(None, {"hidden": out})
-        return _log_softmax(np.asarray(out, dtype=np.float32))
+        return log_softmax(np.asarray(out, dtype=np.float32))
 
     def _groups(self, steps: Sequence[Step]) -> list[list[int]]:
         """Indices of the steps that run together."""
@@ -140,28 +139,3 @@ class CtcModel:
             shared = len(step.samples) if self._batchable else -1 - index
             groups.setdefault(shared, []).append(index)
         return list(groups.values())
-
-
-def _features(samples: Samples, front_end: FrontEnd) -> Samples:
-    if front_end.mel is not None:
-        return log_mel(samples, front_end.mel)
-    if front_end.normalize:
-        scaled: Samples = (samples - samples.mean()) / np.sqrt(samples.var() + _VARIANCE_FLOOR)
-        return scaled
-    return samples
-
-
-def _input_name(encoder: Graph, front_end: FrontEnd, name: str) -> str:
-    wanted = "input_values" if front_end.mel is None else "input_features"
-    got = input_names(encoder)
-    if wanted not in got:
-        raise BrokenModel(
-            f"the encoder of {name} takes {', '.join(sorted(got))}; the bundle states {wanted}"
-        )
-    return wanted
-
-
-def _log_softmax(logits: LogProbs) -> LogProbs:
-    top = logits - logits.max(axis=-1, keepdims=True)
-    log_probs: LogProbs = top - np.log(np.exp(top).sum(axis=-1, keepdims=True))
-    return log_probs

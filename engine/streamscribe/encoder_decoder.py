@@ -13,9 +13,8 @@ import numpy as np
 from streamscribe import guards
 from streamscribe.abilities import Abilities
 from streamscribe.bundle import Bundle
-from streamscribe.errors import BrokenModel
+from streamscribe.encoder_input import encoder_input, input_name
 from streamscribe.families import EncoderDecoderFacts
-from streamscribe.features import log_mel
 from streamscribe.model import (
     DecodeResult,
     DecodeStep,
@@ -39,10 +38,6 @@ from streamscribe.seq2seq_options import resolve
 from streamscribe.seq2seq_policy import Seq2SeqPolicy, Traits
 from streamscribe.timeline import SAMPLE_RATE
 from streamscribe.tokens import PieceTable
-
-_VARIANCE_FLOOR: Final = 1e-7
-"""What the extractors of waveforms add to the variance."""
-
 
 UNLIKELY_BEGINNING: Final = -2.0
 """Log-probability of a first token that little speech begins with, and much noise."""
@@ -77,13 +72,8 @@ class EncoderDecoderModel:
                 bundle.file(role)  # checked here; the runtime finds it by the graph
         self._encoder = open_graph(bundle.file(Role.ENCODER), threads)
         self._encoded = sorted(output_names(self._encoder))
-        self._passes = Passes(open_graph(bundle.file(Role.DECODER), threads), facts)
-        self._input = "input_values" if bundle.front_end.mel is None else "input_features"
-        if self._input not in input_names(self._encoder):
-            raise BrokenModel(
-                f"the encoder of {bundle.name} takes"
-                f" {', '.join(sorted(input_names(self._encoder)))}; its bundle states {self._input}"
-            )
+        self.passes = Passes(open_graph(bundle.file(Role.DECODER), threads), facts)
+        self._input = input_name(bundle.front_end, input_names(self._encoder), bundle.name)
 
     @property
     def tokens(self) -> TokenTable:
@@ -149,7 +139,7 @@ class EncoderDecoderModel:
 
     def _together(self, steps: list[DecodeStep]) -> list[DecodeResult]:
         audible = [at for at, step in enumerate(steps) if self._is_audible(step)]
-        audios = dict(zip(audible, self._encode([steps[at] for at in audible]), strict=True))
+        audios = dict(zip(audible, self.encode([steps[at] for at in audible]), strict=True))
         found = [DecodeResult((), (), True)] * len(steps)
         searches = {at: self._decoding.search(steps[at]) for at in audible}
         given: dict[int, list[Answer[TokenCache]]] = {at: [] for at in audible}
@@ -161,15 +151,15 @@ class EncoderDecoderModel:
                 except StopIteration as stop:
                     found[at] = stop.value
             rows = [Row(audios[at], ask) for at, asks in asked.items() for ask in asks]
-            answered = iter(self._passes.run(rows))
+            answered = iter(self.passes.run(rows))
             given = {at: [next(answered) for _ in asks] for at, asks in asked.items()}
-        self._passes.forget()
+        self.passes.forget()
         return found
 
     def _is_audible(self, step: DecodeStep) -> bool:
         return len(step.samples) >= max(1, self.front_end.receptive_field_len)
 
-    def _encode(self, steps: list[DecodeStep]) -> list[Audio]:
+    def encode(self, steps: list[DecodeStep]) -> list[Audio]:
         """What the decoder will ask of each step's audio; equal lengths share a call."""
         features = [self._features(step) for step in steps]
         groups: dict[int, list[int]] = {}
@@ -193,12 +183,7 @@ class EncoderDecoderModel:
         samples = step.samples
         if silence_len:
             samples = np.concatenate((samples, np.zeros(silence_len, dtype=np.float32)))
-        if self.front_end.mel is not None:
-            return log_mel(samples, self.front_end.mel)
-        if self.front_end.normalize:
-            scaled: Samples = (samples - samples.mean()) / np.sqrt(samples.var() + _VARIANCE_FLOOR)
-            return scaled
-        return samples
+        return encoder_input(samples, self.front_end)
 
 
 def _checked(step: Step) -> DecodeStep:

@@ -9,6 +9,7 @@ from typing import Final, Generic
 
 import numpy as np
 
+from streamscribe.log_probs import log_softmax
 from streamscribe.model import DecodeStep
 from streamscribe.seq2seq import (
     Answer,
@@ -98,7 +99,7 @@ def _grown(
     ways: list[tuple[float, int, int, float]] = []
     for index, text in enumerate(texts):
         rules.apply(text.logits, begins=begins and not text.tokens)
-        log_probs = _log_softmax(text.logits[0])
+        log_probs = log_softmax(text.logits[0])
         count = min(2 * size, np.isfinite(log_probs).sum())
         for token in np.argpartition(log_probs, -count)[-count:].tolist():
             log_prob = float(log_probs[token])
@@ -143,7 +144,7 @@ def sample(
     while len(tokens) < step.max_new_tokens:
         rules.apply(logits, begins=not step.forced and not tokens)
         rows += newest
-        shares = np.exp(_log_softmax(logits[0] / temperature)).astype(np.float64)
+        shares = np.exp(log_softmax(logits[0] / temperature)).astype(np.float64)
         token = int(np.searchsorted(np.cumsum(shares), chance.random() * shares.sum()))
         token = min(token, len(shares) - 1)
         if token == rules.eos:
@@ -164,9 +165,3 @@ def _drawn(
 
 def _rows(answer: Answer[Cache], part: slice) -> tuple[Attention, ...]:
     return () if answer.attention is None else (answer.attention[:, part],)
-
-
-def _log_softmax(logits: Logits) -> Logits:
-    top = logits - logits.max()
-    log_probs: Logits = top - np.log(np.exp(top).sum())
-    return log_probs

@@ -108,8 +108,8 @@ class Decoding(Generic[Cache]):
     ) -> Asking[Cache, DecodeResult]:
         """The first text that looks right, or else the likeliest."""
         best = heard
+        begun = yield from self._begun(start)
         for temperature in TEMPERATURES:
-            begun = yield from self._begun(start)
             search: Search[Cache] = sample(step, start, self._facts.rules, temperature, begun)
             drawn = self._heard(step, (yield from search))
             if not self._looks_wrong(drawn):

@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 
+from streamscribe.commitment import SURE_LOG_PROB
 from streamscribe.model import DecodeResult, DecodeStep, Features, Samples, StepKind, Wish
-from streamscribe.stability import SURE_LOG_PROB
 from streamscribe.timeline import ms_to_len
 
 SHORTEST_FRAMED_LEN: Final = ms_to_len(1_000)

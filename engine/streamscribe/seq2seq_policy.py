@@ -2,7 +2,7 @@
 
 While somebody talks, the window from some mark to now is decoded once per hop, with the settled
 text forced and the last hypothesis as draft. What consecutive hypotheses agree on is committed
-(``stability.py``). At a soft pause the text is looked at once more, if anything was said since.
+(``commitment.py``). At a soft pause the text is looked at once more, if anything was said since.
 Shortly before the silence is long enough to close the segment, the final is decoded in the full
 window; if nobody speaks, it is ready when the segment closes, and nothing is left to compute.
 

@@ -1,25 +1,8 @@
-"""How long text has stood: the ground on which consecutive hypotheses become committed text.
-
-A token is *stable* once it, and all before it, stood unchanged in ``AGREEING_LOOKS`` consecutive
-looks and the model is sure of it; or, however unsure the model is, in ``PATIENT_LOOKS``. Whole
-words are committed, up to the last one whose *following* word is stable too: only then are its
-punctuation and its case settled, and the place it was heard at has been left behind.
-
-The numbers are a trade between wrong promises and waiting. On 100 recordings outside the
-benchmark's set (LibriSpeech train-clean and learners of English), two agreeing looks alone would
-have broken a promise in 48 % of the segments, at 3.0 words behind the hypothesis; these would in
-1.6 %, at 8.7 words behind. Asking how sure the model is does more than asking for more looks.
-"""
+"""How long tokens have stood, and where words begin."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from streamscribe.model import TokenTable
-
-AGREEING_LOOKS: Final = 5
-PATIENT_LOOKS: Final = 20
-SURE_LOG_PROB: Final = -0.15
-"""Log-probability of a token that counts as sure: 86 %."""
 
 
 def ages_of(

@@ -6,7 +6,7 @@ WavLM, M-CTC-T, wav2vec2-BERT, wav2vec2-conformer) and those that add to the sco
 the plain operations.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final
@@ -24,11 +24,21 @@ _NAME: Final = "streamscribe_graph"
 @contextmanager
 def attention_for_graphs(model: TorchModel) -> Iterator[None]:
     """While the block runs, ``model`` has the attention that is written into a graph."""
+    with attention_named(model, _NAME, _register):
+        yield
+
+
+@contextmanager
+def attention_named(model: TorchModel, name: str, register: Callable[[], None]) -> Iterator[None]:
+    """While the block runs, ``model`` has the attention ``name``, if it lets it be replaced.
+
+    register: makes the name known to transformers.
+    """
     usual = model.config._attn_implementation
     can_be_set = model._can_set_attn_implementation()
     if can_be_set:
-        _register()
-        model.set_attn_implementation(_NAME)
+        register()
+        model.set_attn_implementation(name)
     try:
         yield
     finally:

@@ -1,6 +1,5 @@
 """Checkpoints with a CTC head, as the stages of an export see them."""
 
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,10 @@ from streamscribe_export.checkpoint import (
 )
 from streamscribe_export.families import Geometry, geometry
 from streamscribe_export.front_end import FrontEndFacts, read_front_end
-from streamscribe_export.graph import save, trace
+from streamscribe_export.graph import trace
 from streamscribe_export.parity import Parity, Run, check_frames, compare, judge, test_signals
 from streamscribe_export.pieces import Piece, Vocabulary, check_pieces, read_vocabulary
-from streamscribe_export.quantize import quantize_int8, weight_range, write_fp16
+from streamscribe_export.quantize import Traced, convert
 from streamscribe_export.runtimes import check_features, graph_run, torch_run
 from streamscribe_export.signals import Signal
 from streamscribe_export.speed import REPETITIONS
@@ -69,20 +68,8 @@ class CtcExport:
 
     def convert(self, work: Work) -> str:
         """Write the bundle's graph; returns what was done."""
-        plain, file = work.plain / TRACED, work.folder / ENCODER
-        if work.quantize == "fp16":
-            write_fp16(file, plain)
-            return "float16 inside, float32 outside"
-        import onnx
-
-        graph = onnx.load(plain)
-        if work.quantize == "none":
-            save(graph, file)
-            return "float32"
-        chosen = weight_range(machine=platform.machine())
-        count = quantize_int8(graph, chosen)
-        save(graph, file)
-        return f"{count} matrix products in int8, weights of {chosen.bits} bits: {chosen.reason}"
+        graph = Traced(work.plain / TRACED, work.folder / ENCODER, head=True)
+        return convert([graph], work.quantize)
 
     def compare(self, work: Work, recordings: Sequence[Signal]) -> Parity:
         """Logits, tokens and texts of PyTorch and of the graph."""

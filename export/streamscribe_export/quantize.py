@@ -22,9 +22,11 @@ Convolutions stay in float: there quantisation is slow and costs accuracy. So do
 product, the head, whose rounding nothing averages out.
 """
 
+import platform
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -53,6 +55,16 @@ class WeightRange:
     def top(self) -> int:
         """The largest weight."""
         return (1 << (self.bits - 1)) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A graph as it was traced, in float32, and where the bundle's goes."""
+
+    plain: Path
+    file: Path
+    head: bool
+    """Whether its last product is the head."""
 
 
 def weight_range(cpuinfo: Path = Path("/proc/cpuinfo"), machine: str = "x86_64") -> WeightRange:
@@ -99,6 +111,25 @@ def quantize_int8(model: OnnxModel, weights: WeightRange, *, head: bool = True) 
     if CONTRIBUTED not in {opset.domain for opset in model.opset_import}:
         model.opset_import.append(helper.make_opsetid(CONTRIBUTED, 1))
     return len(products)
+
+
+def convert(graphs: Sequence[Traced], quantize: str) -> str:
+    """Write graphs as they are asked for: ``none``, ``int8`` or ``fp16``; returns what was done."""
+    import onnx
+
+    if quantize == "fp16":
+        for graph in graphs:
+            write_fp16(graph.file, graph.plain)
+        return "float16 inside, float32 outside"
+    chosen, count = weight_range(machine=platform.machine()), 0
+    for graph in graphs:
+        model = onnx.load(graph.plain)
+        if quantize == "int8":
+            count += quantize_int8(model, chosen, head=graph.head)
+        save(model, graph.file)
+    if quantize == "none":
+        return "float32"
+    return f"{count} matrix products in int8, weights of {chosen.bits} bits: {chosen.reason}"
 
 
 def write_fp16(file: Path, plain: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from streamscribe.features import log_mel
+from streamscribe.encoder_input import encoder_input
 from streamscribe.model import Samples
 from streamscribe_export.checkpoint import Extractor, TorchModel, quiet
 from streamscribe_export.errors import UnsupportedCheckpoint
@@ -15,9 +15,6 @@ from streamscribe_export.families import CheckpointFamily
 from streamscribe_export.front_end import SAMPLE_RATE, FrontEndFacts
 from streamscribe_export.parity import Logits, Run
 from streamscribe_export.signals import babble
-
-_VARIANCE_FLOOR = 1e-7
-"""What the extractors of waveforms add to the variance."""
 
 
 def torch_run(model: TorchModel, front_end: FrontEndFacts, threads: int) -> Run:
@@ -76,10 +73,4 @@ def check_features(extractor: Extractor | None, front_end: FrontEndFacts) -> Non
 
 def features_of(samples: Samples, front_end: FrontEndFacts) -> Samples:
     """(batch, samples) to what the model takes."""
-    if front_end.mel is not None:
-        return np.stack([log_mel(window, front_end.mel) for window in samples])
-    if not front_end.normalize:
-        return samples
-    mean = samples.mean(axis=1, keepdims=True)
-    scaled = (samples - mean) / np.sqrt(samples.var(axis=1, keepdims=True) + _VARIANCE_FLOOR)
-    return np.asarray(scaled, dtype=np.float32)
+    return np.stack([encoder_input(window, front_end) for window in samples], dtype=np.float32)

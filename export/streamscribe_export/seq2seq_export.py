@@ -1,6 +1,5 @@
 """Encoder-decoder checkpoints whose graphs are traced, as the stages of an export see them."""
 
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,10 +18,9 @@ from streamscribe_export.checkpoint import (
 from streamscribe_export.errors import UnsupportedCheckpoint
 from streamscribe_export.families import Geometry, geometry
 from streamscribe_export.front_end import FrontEndFacts, read_front_end
-from streamscribe_export.graph import save
 from streamscribe_export.parity import check_frames
 from streamscribe_export.pieces import Piece, Vocabulary, check_pieces, read_decoder_vocabulary
-from streamscribe_export.quantize import quantize_int8, weight_range, write_fp16
+from streamscribe_export.quantize import Traced, convert
 from streamscribe_export.runtimes import check_features, features_of
 from streamscribe_export.seq2seq_families import Decoding, Seq2SeqFamily, read_decoding
 from streamscribe_export.seq2seq_parity import TextParity, compare_texts, most_tokens, windows
@@ -120,22 +118,11 @@ class Seq2SeqExport:
 
     def convert(self, work: Work) -> str:
         """Write the bundle's graphs; returns what was done."""
-        if work.quantize == "none":
-            for path in list(work.plain.iterdir()):
-                path.rename(work.folder / path.name)
-            return "float32"
-        if work.quantize == "fp16":
-            for name in (ENCODER, DECODER):
-                write_fp16(work.folder / name, work.plain / name)
-            return "float16 inside, float32 outside"
-        import onnx
-
-        chosen, count = weight_range(machine=platform.machine()), 0
-        for name in (ENCODER, DECODER):
-            graph = onnx.load(work.plain / name)
-            count += quantize_int8(graph, chosen, head=name == DECODER)
-            save(graph, work.folder / name)
-        return f"{count} matrix products in int8, weights of {chosen.bits} bits: {chosen.reason}"
+        graphs = [
+            Traced(work.plain / name, work.folder / name, head=name == DECODER)
+            for name in (ENCODER, DECODER)
+        ]
+        return convert(graphs, work.quantize)
 
     def compare(self, work: Work, recordings: Sequence[Signal]) -> TextParity:
         """Texts of PyTorch and of the engine."""

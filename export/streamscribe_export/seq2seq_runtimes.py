@@ -14,14 +14,10 @@ import numpy.typing as npt
 
 from streamscribe.bundle import load_bundle
 from streamscribe.encoder_decoder import EncoderDecoderModel
-from streamscribe.model import DecodeResult, DecodeStep, Features, Samples, StepKind
-from streamscribe.model_files import Role
-from streamscribe.onnx_graph import open_graph, output_names
-from streamscribe.passes import Audio, Passes, Row
+from streamscribe.model import DecodeResult, DecodeStep, Samples, StepKind
+from streamscribe.passes import Row
 from streamscribe.seq2seq import Ask
 from streamscribe_export.checkpoint import TorchModel, quiet
-from streamscribe_export.front_end import FrontEndFacts
-from streamscribe_export.runtimes import features_of
 from streamscribe_export.seq2seq_families import greedy_settings
 
 Logits: TypeAlias = npt.NDArray[np.float32]
@@ -101,11 +97,7 @@ class BundleWriter:
     """The bundle, by the engine."""
 
     def __init__(self, folder: Path, threads: int) -> None:
-        bundle = load_bundle(folder)
-        self.model = EncoderDecoderModel(bundle, threads=threads)
-        self._encoder = open_graph(bundle.file(Role.ENCODER), threads)
-        self._passes = Passes(open_graph(bundle.file(Role.DECODER), threads), self.model.facts)
-        self._input = "input_values" if bundle.front_end.mel is None else "input_features"
+        self.model = EncoderDecoderModel(load_bundle(folder), threads=threads)
 
     def __call__(self, step: DecodeStep) -> Written:
         """The engine's text, with what it was chosen by."""
@@ -118,35 +110,20 @@ class BundleWriter:
 
     def logits(self, step: DecodeStep, tokens: tuple[int, ...], ended: bool) -> Logits:
         """What every one of ``tokens`` is chosen by after those before it, and the end."""
-        audio = self.hear(step)
+        [audio] = self.model.encode([step])
         start = self.model.prompts.start(step.wish)
-        [begun] = self._passes.run([Row(audio, Ask(start))])
+        [begun] = self.model.passes.run([Row(audio, Ask(start))])
         rows = [begun.logits[-1:]]
         known = tokens if ended else tokens[:-1]
         if known:
-            [rest] = self._passes.run([Row(audio, Ask(known, begun.cache))])
+            [rest] = self.model.passes.run([Row(audio, Ask(known, begun.cache))])
             rows.append(rest.logits)
         return np.concatenate(rows)
 
-    def hear(self, step: DecodeStep) -> Audio:
-        """What the encoder gives."""
-        names = sorted(output_names(self._encoder))
-        window = self._features(step)[np.newaxis]
-        arrays = self._encoder.run(names, {self._input: window})
-        return dict(zip(names, arrays, strict=True))
-
     def frames(self, samples: Samples) -> Any:  # noqa: ANN401
         """(1, frames, head_dim): something of every frame of (1, n) samples."""
-        return self.hear(plain_step(samples[0], 1))["cross_key_0"][:, 0]
-
-    def _features(self, step: DecodeStep) -> Features | Samples:
-        front_end = self.model.front_end
-        if step.features is not None:
-            return step.features
-        silence = np.zeros(front_end.silence_after(len(step.samples)), dtype=np.float32)
-        facts = FrontEndFacts(front_end.normalize, front_end.mel)
-        heard: Samples = features_of(np.concatenate((step.samples, silence))[np.newaxis], facts)[0]
-        return heard
+        [audio] = self.model.encode([plain_step(samples[0], 1)])
+        return audio["cross_key_0"][:, 0]
 
 
 def plain_step(samples: Samples, most: int) -> DecodeStep:

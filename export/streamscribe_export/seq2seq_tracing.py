@@ -24,7 +24,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeAlias
 
-from streamscribe_export.attention import OPSETS, attention_for_graphs
+from streamscribe_export.attention import OPSETS, attention_for_graphs, attention_named
 from streamscribe_export.checkpoint import TorchModel, quiet
 from streamscribe_export.errors import UnsupportedCheckpoint
 from streamscribe_export.families import geometry
@@ -250,7 +250,7 @@ def _run_decoder(model: TorchModel, heard: Tensor, tokens: Tensor, cache: Any) -
     from transformers.modeling_outputs import BaseModelOutput
 
     settings = {"past_key_values": cache, "use_cache": True}
-    with _attention_of_decoder(model.get_decoder()):
+    with attention_named(model.get_decoder(), _NAME, _register):
         if model.config.model_type == JOINED:
             return model.decoder(tokens, encoder_hidden_states=heard, **settings).logits
         whole = BaseModelOutput(last_hidden_state=heard)
@@ -309,21 +309,6 @@ def _unpad_heads(model: TorchModel) -> None:
     for module in model.modules():
         if hasattr(module, "head_dim_padding"):
             module.head_dim_padding = 0
-
-
-@contextmanager
-def _attention_of_decoder(decoder: TorchModel) -> Iterator[None]:
-    """While the block runs, ``decoder`` has an attention and a mask that can be traced."""
-    usual = decoder.config._attn_implementation
-    can_be_set = decoder._can_set_attn_implementation()
-    if can_be_set:
-        _register()
-        decoder.set_attn_implementation(_NAME)
-    try:
-        yield
-    finally:
-        if can_be_set:
-            decoder.set_attn_implementation(usual)
 
 
 @cache

@@ -6,8 +6,11 @@ import pytest
 
 from fakes import LetterTable, WordTable
 from streamscribe.commitment import (
+    AGREEING_LOOKS,
     AGREEMENTS,
     ALIGNMENTS,
+    PATIENT_LOOKS,
+    SURE_LOG_PROB,
     Agreement,
     Alignment,
     Evidence,
@@ -15,7 +18,6 @@ from streamscribe.commitment import (
 )
 from streamscribe.model import TokenTable
 from streamscribe.options import CommitBy, Latency
-from streamscribe.stability import AGREEING_LOOKS, PATIENT_LOOKS, SURE_LOG_PROB
 
 LETTERS = LetterTable()
 

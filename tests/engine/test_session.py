@@ -21,6 +21,7 @@ from fakes import (
     word,
     words_from,
 )
+from streamscribe.commitment import SURE_LOG_PROB
 from streamscribe.errors import BacklogExceeded
 from streamscribe.events import (
     Endpoint,
@@ -37,7 +38,6 @@ from streamscribe.options import Commit, SessionOptions
 from streamscribe.recognizer import Recognizer, drive
 from streamscribe.seq2seq_policy import Seq2SeqPolicy
 from streamscribe.session import Session
-from streamscribe.stability import SURE_LOG_PROB
 from streamscribe.timeline import DEFAULT_CAPACITY_LEN, SAMPLE_RATE, ms_to_len
 
 

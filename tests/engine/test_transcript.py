@@ -6,8 +6,7 @@ Tokens are words; positions are small numbers.
 from collections.abc import Sequence
 
 from fakes import PERIOD, WordTable
-from streamscribe.commitment import Agreement
-from streamscribe.stability import AGREEING_LOOKS
+from streamscribe.commitment import AGREEING_LOOKS, Agreement
 from streamscribe.transcript import Mark, Transcript
 
 
