@@ -8,6 +8,7 @@ client that doesn't read. Updates of the engine thread arrive on the event loop 
 import asyncio
 import contextlib
 import logging
+from dataclasses import replace
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -37,6 +38,8 @@ class Connection:
         metrics: Metrics | None = None,
     ) -> None:
         self._websocket = websocket
+        self.key_id: str | None = None
+        """Name of the client's API key."""
         self._stream_id = stream_id
         self._scheduler = scheduler
         self._limits = limits
@@ -171,6 +174,7 @@ class Connection:
     def _send_command(self, command: Command) -> None:
         match command:
             case Open():
-                self._scheduler.open(self._stream_id, command, self._deliver)
+                opening = replace(command, key=self.key_id)
+                self._scheduler.open(self._stream_id, opening, self._deliver)
             case _:
                 self._scheduler.post(self._stream_id, command)

@@ -22,6 +22,8 @@ class Open:
     """Name in the catalogue, already found there."""
     format: AudioFormat
     options: SessionOptions
+    key: str | None = None
+    """Name of the API key that it came with, for the log."""
 
 
 @dataclass(frozen=True, slots=True)

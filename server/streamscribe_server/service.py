@@ -79,12 +79,13 @@ class Service:
         """Warm the models up and start the engine. Raises what a model raises."""
         await asyncio.to_thread(self._scheduler.start)
 
-    async def serve(self, websocket: WebSocket) -> None:
-        """Serve one admitted client until it is gone."""
+    async def serve(self, websocket: WebSocket, key_id: str | None = None) -> None:
+        """Serve one admitted client until it is gone. ``key_id``: name of its API key."""
         stream_id = secrets.token_hex(6)
         connection = Connection(
             websocket, stream_id, self.catalogue, self._scheduler, self.limits, self.metrics
         )
+        connection.key_id = key_id
         self._connections.add(connection)
         self.metrics.sessions(live=self.connections, parked=0)
         self._empty.clear()

@@ -80,6 +80,7 @@ class DrainingServer(uvicorn.Server):
                 timeout_graceful_shutdown=_CUT_S,
             )
         )
+        _quieten()
         self._app = app
         self._on_ready = on_ready
 
@@ -103,9 +104,10 @@ class DrainingServer(uvicorn.Server):
             task.cancel()
 
 
-def _quieten_uvicorn() -> None:
-    """Our own lines say more, in fewer, and no query string, in which a key may stand."""
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+def _quieten() -> None:
+    """Our own lines say more, in fewer. uvicorn's tell whole URLs and headers, and keys in them."""
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").addFilter(_no_refusal)
 
 
@@ -118,7 +120,6 @@ def run_until_stopped(
     app: Starlette, listener: socket.socket, limits: Limits, on_ready: Callable[[], None]
 ) -> None:
     """Serve on ``listener`` until SIGINT or SIGTERM, and drain. Raises ``CannotListen``."""
-    _quieten_uvicorn()
     host, port = listener.getsockname()[:2]
     try:
         DrainingServer(app, limits, on_ready).run(sockets=[listener])
