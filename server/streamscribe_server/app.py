@@ -47,7 +47,8 @@ def make_app(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        service = Service(catalogue, limits, Scheduler(catalogue, max_batch), metrics)
+        scheduler = Scheduler(catalogue, max_batch, metrics=metrics)
+        service = Service(catalogue, limits, scheduler, metrics)
         await service.start()
         app.state.service = service
         lag = asyncio.create_task(watch_loop_lag(metrics.loop_lag), name="loop lag")

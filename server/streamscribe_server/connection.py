@@ -17,6 +17,7 @@ from streamscribe_protocol.messages import Error, ServerMessage, encode
 from streamscribe_server.catalogue import Catalogue
 from streamscribe_server.dialogue import Closing, Dialogue, Reaction, State
 from streamscribe_server.limits import Limits
+from streamscribe_server.logs import stream_line
 from streamscribe_server.mailbox import Close, Command, Open, Update
 from streamscribe_server.metrics import Metrics
 from streamscribe_server.outbox import Outbox, OutboxFull
@@ -73,7 +74,9 @@ class Connection:
             if self._dialogue.started:
                 self._scheduler.post(self._stream_id, Close(reason))
             else:
-                logger.info("stream %s never started: reason=%s", self._stream_id, reason)
+                stream_line(
+                    logger, self._stream_id, "never started", key=self.key_id, reason=reason
+                )
 
     def drain(self) -> None:
         """The server is going down: finish what is open, then close."""

@@ -18,6 +18,7 @@ from streamscribe.errors import StreamscribeError
 from streamscribe.model import StepKind, StepResult
 from streamscribe_server.catalogue import Catalogue
 from streamscribe_server.engine_stream import EngineStream, Waiting
+from streamscribe_server.logs import stream_line
 from streamscribe_server.mailbox import (
     Audio,
     Close,
@@ -29,6 +30,7 @@ from streamscribe_server.mailbox import (
     Open,
     Update,
 )
+from streamscribe_server.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +44,18 @@ Deliver = Callable[[Update], None]
 class Engine:
     """Streams by id. ``turn`` until it returns False, then wait for the next command."""
 
-    def __init__(self, catalogue: Catalogue, max_batch: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        max_batch: int,
+        clock: Callable[[], float],
+        metrics: Metrics | None = None,
+    ) -> None:
         assert max_batch >= 1, f"a batch of {max_batch} steps computes nothing"
         self._catalogue = catalogue
         self._max_batch = max_batch
         self._clock = clock
+        self._metrics = metrics or Metrics()
         self._streams: dict[str, EngineStream] = {}
         self._turn = 0
 
@@ -62,9 +71,10 @@ class Engine:
             deliver(Failed("internal", INTERNAL_MESSAGE))
         else:
             audio = command.format
-            logger.info(
-                "stream %s opened: model=%s encoding=%s rate_hz=%d channels=%d",
-                stream_id, model.name, audio.encoding, audio.rate_hz, audio.channels,
+            self._metrics.opened()
+            stream_line(
+                logger, stream_id, "opened", key=command.key, model=model.name,
+                encoding=str(audio.encoding), rate_hz=audio.rate_hz, channels=audio.channels,
             )  # fmt: skip
 
     def apply(self, stream_id: str, command: Command, posted_s: float) -> None:
@@ -75,6 +85,7 @@ class Engine:
         match command:
             case Close(reason):
                 del self._streams[stream_id]
+                self._metrics.closed(reason)
                 _log_closed(stream_id, stream, reason)
             case Audio() | Flush() | Hotwords() | Finish():
                 stream.post(command, posted_s)
@@ -161,12 +172,15 @@ def _waiting(stream: EngineStream) -> Waiting:
 
 def _log_closed(stream_id: str, stream: EngineStream, reason: str) -> None:
     counters, audio_s = stream.counters, stream.audio_s
-    logger.info(
-        "stream %s closed: audio_s=%.1f rtf=%.3f lag_max_ms=%d steps=%d reason=%s",
+    stream_line(
+        logger,
         stream_id,
-        audio_s,
-        counters.compute_s / audio_s if audio_s else 0.0,
-        round(counters.lag_max_s * 1_000),
-        counters.steps,
-        reason,
+        "closed",
+        key=stream.key,
+        model=stream.model.name,
+        audio_s=round(audio_s, 1),
+        rtf=round(counters.compute_s / audio_s if audio_s else 0.0, 3),
+        lag_max_ms=round(counters.lag_max_s * 1_000),
+        steps=counters.steps,
+        reason=reason,
     )

@@ -63,6 +63,7 @@ class EngineStream:
         self, model: ServedModel, command: Open, deliver: Callable[[Update], None]
     ) -> None:
         self.model = model
+        self.key = command.key
         self.counters = Counters()
         self.waiting: Waiting | None = None
         self.last_turn = 0

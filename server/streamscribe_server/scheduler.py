@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from streamscribe_server.catalogue import Catalogue
 from streamscribe_server.engine import Deliver, Engine
 from streamscribe_server.mailbox import Audio, Close, Finish, Flush, Hotwords, Open
+from streamscribe_server.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,12 @@ class Scheduler:
         catalogue: Catalogue,
         max_batch: int = 1,
         clock: Callable[[], float] = time.monotonic,
+        metrics: Metrics | None = None,
     ) -> None:
         """``max_batch``: most steps in one model call; 1 suits a model that gains nothing."""
         self._catalogue = catalogue
         self._clock = clock
-        self._engine = Engine(catalogue, max_batch, clock)
+        self._engine = Engine(catalogue, max_batch, clock, metrics)
         self._inbox: queue.SimpleQueue[_Post | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
         self._stopping = False
