@@ -11,12 +11,25 @@ import click
 from streamscribe.options import RANGES_MS, SessionOptions
 from streamscribe.store import DEFAULT_MODEL, SPHINX
 from streamscribe_protocol.messages import STREAM_PATH
+from streamscribe_server.access_options import (
+    Access,
+    access_options,
+    certificate_of,
+    is_loopback,
+    refuse_if_exposed,
+    terms_of,
+)
 from streamscribe_server.limits import Limits
+from streamscribe_server.logs import LogFormat, set_up
 from streamscribe_server.speech import Speech, told
 from streamscribe_server.speech_options import speech_options
+from streamscribe_server.tls import Certificate
 
 if TYPE_CHECKING:
     from streamscribe_server.catalogue import Catalogue
+    from streamscribe_server.entrance import Terms
+
+logger = logging.getLogger(__name__)
 
 _DEFAULTS = SessionOptions()
 
@@ -31,6 +44,18 @@ class ModelChoice:
     threads: int | None
     models_dir: Path | None
     language_model: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to listen."""
+
+    host: str
+    port: int
+
+
+class Chosen(Speech, Access):
+    """Options of both groups."""
 
 
 @click.command()
@@ -77,6 +102,7 @@ class ModelChoice:
     type=click.IntRange(1),
     help="Most connections at once; more are refused with 503.",
 )
+@access_options
 @click.option(
     "--threads",
     type=click.IntRange(1),
@@ -89,6 +115,13 @@ class ModelChoice:
     type=click.Choice(["debug", "info", "warning", "error"]),
     help="Least serious lines to log.",
 )
+@click.option(
+    "--log-format",
+    default="text",
+    show_default=True,
+    type=click.Choice(["text", "json"]),
+    help="Log lines for people, or one JSON object a line.",
+)
 def serve(  # noqa: PLR0913 - one parameter per option
     host: str,
     port: int,
@@ -100,40 +133,53 @@ def serve(  # noqa: PLR0913 - one parameter per option
     max_sessions: int,
     threads: int | None,
     log_level: str,
-    **speech: Unpack[Speech],
+    log_format: LogFormat,
+    **chosen: Unpack[Chosen],
 ) -> None:
     """Transcribe live audio for clients that connect over WebSockets.
 
     The options from --endpoint-silence-ms to --hotword are for clients that don't choose
     themselves.
     """
-    logging.basicConfig(
-        level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    set_up(log_level, log_format)
     limits = Limits(max_sessions=max_sessions)
     options = SessionOptions(
         endpoint_silence_ms=endpoint_silence_ms,
         soft_pause_ms=min(_DEFAULTS.soft_pause_ms, endpoint_silence_ms),
     )
     choice = ModelChoice(model, vad, threads, models_dir, language_model)
-    _serve(host, port, limits, choice, told(options, speech))
+    _serve(Place(host, port), chosen, limits, choice, told(options, chosen))
 
 
 def _serve(
-    host: str, port: int, limits: Limits, choice: ModelChoice, options: SessionOptions
+    place: Place, access: Access, limits: Limits, choice: ModelChoice, options: SessionOptions
 ) -> None:
     from streamscribe_server.app import make_app
-    from streamscribe_server.uvicorn_server import bind, run_until_stopped
+    from streamscribe_server.uvicorn_server import Transport, bind, run_until_stopped
 
-    listener = bind(host, port, limits)
-    catalogue = _load(choice, options)
-    address = f"ws://{_address(listener)}{STREAM_PATH} (model {catalogue.default.name})"
-    run_until_stopped(
-        make_app(catalogue, limits),
-        listener,
-        limits,
-        on_ready=lambda: click.echo(f"streamscribe: listening on {address}"),
-    )
+    terms = terms_of(access)
+    certificate = certificate_of(access)
+    with bind(place.host, place.port, limits) as listener:
+        _look_at_exposure(listener, access, terms, certificate)
+        catalogue = _load(choice, options)
+        scheme = "ws" if certificate is None else "wss"
+        address = f"{scheme}://{_address(listener)}{STREAM_PATH} (model {catalogue.default.name})"
+        run_until_stopped(
+            make_app(catalogue, limits, terms=terms),
+            listener,
+            limits,
+            on_ready=lambda: click.echo(f"streamscribe: listening on {address}"),
+            transport=Transport(certificate, access["forwarded_allow_ips"]),
+        )
+
+
+def _look_at_exposure(
+    listener: socket.socket, access: Access, terms: "Terms", certificate: Certificate | None
+) -> None:
+    address = listener.getsockname()[0]
+    refuse_if_exposed(address, access, terms)
+    if terms.keys is not None and certificate is None and not is_loopback(address):
+        logger.warning("API keys come in the clear to %s; --tls-cert encrypts them", address)
 
 
 def _load(choice: ModelChoice, options: SessionOptions) -> "Catalogue":
