@@ -171,7 +171,7 @@ class Dialogue:
         if self._state is State.WAITING_START:
             return self._fatal(
                 "not_started",
-                "flush, hotwords or finish came before the start message; send start first",
+                "another message came before the start message; send start first",
                 CloseCode.PROTOCOL_ERROR,
             )
         if self._state is State.FINISHING:
@@ -181,6 +181,8 @@ class Dialogue:
                 return self._set_hotwords(hotwords)
             case messages.Flush(id):
                 return Reaction(commands=(mailbox.Flush(id),))
+            case messages.KeepAlive():
+                return NOTHING
             case messages.Finish():
                 self._state = State.FINISHING
                 return Reaction(commands=(mailbox.Finish(),))
@@ -216,7 +218,7 @@ class Dialogue:
         return messages.Ready(
             seq=UNNUMBERED,
             session=self._session_id,
-            resume_token=None,
+            resume_token=self._session_id,
             model=self._terms.model,
             options=effective_options(self._terms.options),
         )

@@ -82,7 +82,7 @@ def test_ready_is_said_once_the_engine_has_opened_the_stream() -> None:
     dialogue.receive_text(start(commit="final", hop_ms=250))
     (ready,) = dialogue.take_update(Opened()).replies
     assert isinstance(ready, messages.Ready)
-    assert (ready.session, ready.model, ready.resume_token) == ("s1", "scripted", None)
+    assert (ready.session, ready.model, ready.resume_token) == ("s1", "scripted", "s1")
     assert (ready.options.commit, ready.options.hop_ms) == ("final", 250)
 
 
@@ -206,10 +206,13 @@ def test_a_stream_can_not_be_resumed_yet() -> None:
     resume = {
         "token": "t",
         "from_at": 0,
+        "acked_at": 0,
         "last_seq": 1,
         "next_segment": 0,
+        "segment_open": False,
         "committed_text": "",
         "context_text": "",
+        "heard_at": 0,
     }
     reaction = new_dialogue().receive_text(start(resume=resume))
     assert_refused(reaction, "resume_unavailable", CloseCode.PROTOCOL_ERROR)
