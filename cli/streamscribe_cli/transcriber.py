@@ -14,7 +14,8 @@ from streamscribe.ingest import AudioFormat, Ingest
 from streamscribe.options import Commit, SessionOptions
 from streamscribe.store import DEFAULT_MODEL, SPHINX
 from streamscribe_cli.models import models_dir_option
-from streamscribe_client.dialogue import StreamEvent, StreamOptions
+from streamscribe_client.events import StreamEvent
+from streamscribe_client.stream_options import ConnectOptions
 from streamscribe_protocol.messages import CommitMode
 from streamscribe_server.mailbox import Progress
 from streamscribe_server.speech import Speech, told
@@ -40,6 +41,7 @@ class Chosen(Speech):
     """What ``transcriber_options`` adds to a command's parameters."""
 
     server: str | None
+    api_key: str | None
     model: str | None
     vad: str
     commit: CommitMode
@@ -69,6 +71,11 @@ def transcriber_options(command: F) -> F:
     for option in reversed(
         (
             click.option("--server", metavar="URL", help="Let this server do it."),
+            click.option(
+                "--api-key",
+                metavar="KEY",
+                help="Show it this key [default: STREAMSCRIBE_API_KEY].",
+            ),
             click.option(
                 "--model",
                 metavar="NAME",
@@ -108,11 +115,14 @@ def make_transcriber(ctx: click.Context, chosen: Chosen, *, partials: bool) -> T
     Raises ``click.UsageError`` for options that only the server could follow.
     """
     if chosen["server"] is None:
+        if chosen["api_key"] is not None:
+            raise click.UsageError("--api-key is for a --server, and there is none")
         return _local(chosen, partials)
     for name, option in _ONLY_LOCAL.items():
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"{option} can't go with --server, which has chosen already")
-    asked = StreamOptions(
+    asked = ConnectOptions(
+        api_key=chosen["api_key"],
         model=chosen["model"],
         language=chosen["language"],
         task=chosen["task"],
@@ -165,7 +175,7 @@ class LocalTranscriber:
 class RemoteTranscriber:
     """A server."""
 
-    def __init__(self, server: str, asked: StreamOptions) -> None:
+    def __init__(self, server: str, asked: ConnectOptions) -> None:
         self.model = asked["model"]
         self._server = server
         self._asked = asked

@@ -1,3 +1,4 @@
+import secrets
 from collections.abc import Iterator
 
 import click
@@ -21,6 +22,8 @@ from streamscribe_cli.transcribe import transcribe
 from streamscribe_cli.transcriber import LocalTranscriber, RemoteTranscriber
 from streamscribe_protocol.messages import Final, Partial
 from streamscribe_server.command import serve
+from streamscribe_server.entrance import Terms
+from streamscribe_server.keys import read_keys
 from streamscribe_server.speech import Speech
 
 PCM16 = AudioFormat("pcm_s16le", 16_000, 1)
@@ -188,3 +191,22 @@ def test_what_the_server_can_not_follow_is_its_word_against_it(server: RunningSe
     assert result.exit_code == 1
     assert "unsupported_language" in result.stderr
     assert "allowed: en: the languages of scripted" in result.stderr
+
+
+def test_a_server_that_wants_a_key_is_shown_it() -> None:
+    key = secrets.token_urlsafe(24)
+    terms = Terms(keys=read_keys(None, key))
+    with running_server(ScriptedRecognizer(), terms=terms) as server:
+        arguments = ["transcribe", "--server", server.url, "-"]
+        runner = CliRunner()
+        refused = runner.invoke(cli, arguments, input=SPEECH)
+        assert refused.exit_code == 1
+        assert "it wants an API key" in refused.output
+        served = runner.invoke(cli, [*arguments, "--api-key", key], input=SPEECH)
+    assert (served.exit_code, served.output.strip()) == (0, "100")
+
+
+def test_a_key_without_a_server_is_refused() -> None:
+    result = CliRunner().invoke(cli, ["transcribe", "--api-key", "x" * 32, "-"], input=SPEECH)
+    assert result.exit_code == 2
+    assert "--api-key is for a --server, and there is none" in result.output
