@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -26,6 +27,9 @@ from streamscribe_server.pacing import Pace
 from streamscribe_server.scheduler import Scheduler
 from streamscribe_server.service import Service
 
+if TYPE_CHECKING:
+    from streamscribe_server.tracing import Traces
+
 
 def make_app(
     catalogue: Catalogue,
@@ -33,12 +37,14 @@ def make_app(
     max_batch: int = 1,
     metrics: Metrics | None = None,
     terms: Terms | None = None,
+    traces: "Traces | None" = None,
 ) -> Starlette:
     """The application; ``app.state.service`` is its :class:`Service`.
 
     Must run under a server that stops reading from a socket while ``receive`` is not called and
     supports denial responses: uvicorn with ``ws="websockets-sansio"``.
     ``max_batch``: most steps in one model call. ``terms``: who may come in; anybody if left out.
+    ``traces``: where spans of sessions go; nowhere if left out.
     """
     limits = limits or Limits()
     terms = terms or Terms()
@@ -47,7 +53,7 @@ def make_app(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        scheduler = Scheduler(catalogue, max_batch, metrics=metrics)
+        scheduler = Scheduler(catalogue, max_batch, metrics=metrics, traces=traces)
         service = Service(catalogue, limits, scheduler, metrics)
         await service.start()
         app.state.service = service
@@ -56,6 +62,8 @@ def make_app(
         lag.cancel()
         await service.drain()
         await service.stop()
+        if traces is not None:
+            await asyncio.to_thread(traces.close)
 
     app = Starlette(
         routes=[

@@ -20,10 +20,11 @@ from streamscribe_server.access_options import (
     terms_of,
 )
 from streamscribe_server.limits import Limits
-from streamscribe_server.logs import LogFormat, set_up
+from streamscribe_server.logs import set_up
 from streamscribe_server.speech import Speech, told
 from streamscribe_server.speech_options import speech_options
 from streamscribe_server.tls import Certificate
+from streamscribe_server.watch_options import Watch, traces_of, watch_options
 
 if TYPE_CHECKING:
     from streamscribe_server.catalogue import Catalogue
@@ -54,8 +55,8 @@ class Place:
     port: int
 
 
-class Chosen(Speech, Access):
-    """Options of both groups."""
+class Chosen(Speech, Access, Watch):
+    """Options that come in groups."""
 
 
 @click.command()
@@ -108,20 +109,7 @@ class Chosen(Speech, Access):
     type=click.IntRange(1),
     help="Threads of one model call [default: the model runtime's choice].",
 )
-@click.option(
-    "--log-level",
-    default="info",
-    show_default=True,
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    help="Least serious lines to log.",
-)
-@click.option(
-    "--log-format",
-    default="text",
-    show_default=True,
-    type=click.Choice(["text", "json"]),
-    help="Log lines for people, or one JSON object a line.",
-)
+@watch_options
 def serve(  # noqa: PLR0913 - one parameter per option
     host: str,
     port: int,
@@ -132,8 +120,6 @@ def serve(  # noqa: PLR0913 - one parameter per option
     language_model: str | None,
     max_sessions: int,
     threads: int | None,
-    log_level: str,
-    log_format: LogFormat,
     **chosen: Unpack[Chosen],
 ) -> None:
     """Transcribe live audio for clients that connect over WebSockets.
@@ -141,7 +127,7 @@ def serve(  # noqa: PLR0913 - one parameter per option
     The options from --endpoint-silence-ms to --hotword are for clients that don't choose
     themselves.
     """
-    set_up(log_level, log_format)
+    set_up(chosen["log_level"], chosen["log_format"])
     limits = Limits(max_sessions=max_sessions)
     options = SessionOptions(
         endpoint_silence_ms=endpoint_silence_ms,
@@ -152,24 +138,25 @@ def serve(  # noqa: PLR0913 - one parameter per option
 
 
 def _serve(
-    place: Place, access: Access, limits: Limits, choice: ModelChoice, options: SessionOptions
+    place: Place, chosen: Chosen, limits: Limits, choice: ModelChoice, options: SessionOptions
 ) -> None:
     from streamscribe_server.app import make_app
     from streamscribe_server.uvicorn_server import Transport, bind, run_until_stopped
 
-    terms = terms_of(access)
-    certificate = certificate_of(access)
+    terms = terms_of(chosen)
+    certificate = certificate_of(chosen)
     with bind(place.host, place.port, limits) as listener:
-        _look_at_exposure(listener, access, terms, certificate)
+        _look_at_exposure(listener, chosen, terms, certificate)
+        traces = traces_of(chosen)
         catalogue = _load(choice, options)
         scheme = "ws" if certificate is None else "wss"
         address = f"{scheme}://{_address(listener)}{STREAM_PATH} (model {catalogue.default.name})"
         run_until_stopped(
-            make_app(catalogue, limits, terms=terms),
+            make_app(catalogue, limits, terms=terms, traces=traces),
             listener,
             limits,
             on_ready=lambda: click.echo(f"streamscribe: listening on {address}"),
-            transport=Transport(certificate, access["forwarded_allow_ips"]),
+            transport=Transport(certificate, chosen["forwarded_allow_ips"]),
         )
 
 

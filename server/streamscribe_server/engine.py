@@ -13,12 +13,13 @@ Order of steps, most urgent first:
 import logging
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from streamscribe.errors import StreamscribeError
 from streamscribe.model import StepKind, StepResult
 from streamscribe_server.catalogue import Catalogue
 from streamscribe_server.engine_stream import EngineStream, Waiting
-from streamscribe_server.logs import stream_line
+from streamscribe_server.logs import Field, stream_line
 from streamscribe_server.mailbox import (
     Audio,
     Close,
@@ -31,6 +32,9 @@ from streamscribe_server.mailbox import (
     Update,
 )
 from streamscribe_server.metrics import Metrics
+
+if TYPE_CHECKING:
+    from streamscribe_server.tracing import Traces
 
 logger = logging.getLogger(__name__)
 
@@ -50,25 +54,31 @@ class Engine:
         max_batch: int,
         clock: Callable[[], float],
         metrics: Metrics | None = None,
+        traces: "Traces | None" = None,
     ) -> None:
         assert max_batch >= 1, f"a batch of {max_batch} steps computes nothing"
         self._catalogue = catalogue
         self._max_batch = max_batch
         self._clock = clock
         self._metrics = metrics or Metrics()
+        self._traces = traces
         self._streams: dict[str, EngineStream] = {}
         self._turn = 0
 
     def open(self, stream_id: str, command: Open, deliver: Deliver) -> None:
         """Begin a stream; answers ``Opened`` or ``Failed``."""
+        if self._traces is not None:
+            deliver = self._traces.begin(stream_id, command, deliver)
         try:
             model = self._catalogue.find(command.model)
             self._streams[stream_id] = EngineStream(model, command, deliver)
         except StreamscribeError as error:
             deliver(Failed(error.code, str(error)))
+            self._end_trace(stream_id, reason=error.code)
         except Exception:
             logger.exception("stream %s: can't be opened", stream_id)
             deliver(Failed("internal", INTERNAL_MESSAGE))
+            self._end_trace(stream_id, reason="internal")
         else:
             audio = command.format
             self._metrics.opened()
@@ -86,7 +96,12 @@ class Engine:
             case Close(reason):
                 del self._streams[stream_id]
                 self._metrics.closed(reason)
-                _log_closed(stream_id, stream, reason)
+                cost = _cost(stream)
+                self._end_trace(stream_id, **cost, reason=reason)
+                stream_line(
+                    logger, stream_id, "closed",
+                    key=stream.key, model=stream.model.name, **cost, reason=reason,
+                )  # fmt: skip
             case Audio() | Flush() | Hotwords() | Finish():
                 stream.post(command, posted_s)
             case Open():
@@ -157,6 +172,10 @@ class Engine:
         alone = [self._run({stream_id: stream}) for stream_id, stream in batch.items()]
         return {stream_id: result for results in alone for stream_id, result in results.items()}
 
+    def _end_trace(self, stream_id: str, **fields: Field) -> None:
+        if self._traces is not None:
+            self._traces.end(stream_id, **fields)
+
     def _guard(self, stream_id: str, stream: EngineStream, work: Callable[[], None]) -> None:
         try:
             work()
@@ -170,17 +189,11 @@ def _waiting(stream: EngineStream) -> Waiting:
     return stream.waiting
 
 
-def _log_closed(stream_id: str, stream: EngineStream, reason: str) -> None:
+def _cost(stream: EngineStream) -> dict[str, Field]:
     counters, audio_s = stream.counters, stream.audio_s
-    stream_line(
-        logger,
-        stream_id,
-        "closed",
-        key=stream.key,
-        model=stream.model.name,
-        audio_s=round(audio_s, 1),
-        rtf=round(counters.compute_s / audio_s if audio_s else 0.0, 3),
-        lag_max_ms=round(counters.lag_max_s * 1_000),
-        steps=counters.steps,
-        reason=reason,
-    )
+    return {
+        "audio_s": round(audio_s, 1),
+        "rtf": round(counters.compute_s / audio_s if audio_s else 0.0, 3),
+        "lag_max_ms": round(counters.lag_max_s * 1_000),
+        "steps": counters.steps,
+    }

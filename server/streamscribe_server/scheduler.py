@@ -13,11 +13,15 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from streamscribe_server.catalogue import Catalogue
 from streamscribe_server.engine import Deliver, Engine
 from streamscribe_server.mailbox import Audio, Close, Finish, Flush, Hotwords, Open
 from streamscribe_server.metrics import Metrics
+
+if TYPE_CHECKING:
+    from streamscribe_server.tracing import Traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,12 @@ class Scheduler:
         max_batch: int = 1,
         clock: Callable[[], float] = time.monotonic,
         metrics: Metrics | None = None,
+        traces: "Traces | None" = None,
     ) -> None:
         """``max_batch``: most steps in one model call; 1 suits a model that gains nothing."""
         self._catalogue = catalogue
         self._clock = clock
-        self._engine = Engine(catalogue, max_batch, clock, metrics)
+        self._engine = Engine(catalogue, max_batch, clock, metrics, traces)
         self._inbox: queue.SimpleQueue[_Post | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
         self._stopping = False
