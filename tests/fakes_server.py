@@ -24,6 +24,7 @@ from streamscribe.model import (
     StepResult,
 )
 from streamscribe.options import SessionOptions
+from streamscribe.stages import Told
 from streamscribe_server.batch import Outcome
 from streamscribe_server.catalogue import Catalogue, ServedModel
 from streamscribe_server.engine import Engine
@@ -174,6 +175,12 @@ class ScriptedRecognizer:
 
     def warm_up(self) -> None:
         self.run([DecodeStep(np.zeros(HOP_LEN, dtype=np.float32), (), (), 1, StepKind.FINAL, 0)])
+
+    def watch(self, told: Told) -> None:
+        pass
+
+    def cost_of_speech(self) -> float:
+        return 0.0
 
     def run(self, steps: Sequence[Step]) -> list[StepResult]:
         self.gate.wait()

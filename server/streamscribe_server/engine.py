@@ -22,6 +22,7 @@ from functools import partial
 
 from streamscribe.errors import StreamscribeError
 from streamscribe.model import FramesStep, StepKind, StepResult
+from streamscribe.stages import Stage
 from streamscribe_server.batch import Batch, Outcome, Part
 from streamscribe_server.catalogue import ServedModel
 from streamscribe_server.engine_stream import EngineStream, Waiting
@@ -40,6 +41,7 @@ from streamscribe_server.mailbox import (
 )
 from streamscribe_server.metrics import Metrics
 from streamscribe_server.scheduling import Scheduling
+from streamscribe_server.stopwatch import Stopwatch
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +65,9 @@ class Engine:
         limits: Limits,
         metrics: Metrics,
         clock: Callable[[], float],
+        stream_demand: float = 0.0,
     ) -> None:
+        """stream_demand: part of all workers' time that one stream of speech is thought to take."""
         self._model = model
         self._scheduling = scheduling
         self._limits = limits
@@ -74,7 +78,8 @@ class Engine:
         self._waiting: dict[str, EngineStream] = {}  # have a step to compute
         self._alone: list[Part] = []  # steps of a batch that failed
         self._batches = 0
-        self.load = Load(scheduling.workers, clock())
+        self._stopwatch = Stopwatch(metrics)
+        self.load = Load(scheduling.workers, clock(), stream_demand)
 
     @property
     def streams(self) -> int:
@@ -84,7 +89,7 @@ class Engine:
     def open(self, stream_id: str, command: Open, deliver: Deliver) -> None:
         """Begin a stream; answers ``Opened`` or ``Failed``."""
         try:
-            self._streams[stream_id] = EngineStream(self._model, command, deliver)
+            self._streams[stream_id] = EngineStream(self._model, command, deliver, self._stopwatch)
         except StreamscribeError as error:
             deliver(Failed(error.code, str(error)))
         except Exception:
@@ -113,6 +118,13 @@ class Engine:
                 self._sort(stream_id, stream)
             case Open():
                 raise AssertionError("open is a call of its own")
+
+    def told(self, stage: Stage, seconds: float) -> None:
+        """A stage of the model's took so long: the detector on this thread, others on workers."""
+        if stage == "vad":
+            self._stopwatch.told(stage, seconds)
+        else:
+            self._metrics.stage(stage, seconds)
 
     def advance(self) -> bool:
         """Give streams a slice of their audio each, for ``ADVANCE_S`` at most; True: some is left.

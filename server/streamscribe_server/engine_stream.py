@@ -32,6 +32,7 @@ from streamscribe_server.mailbox import (
     Progress,
     Update,
 )
+from streamscribe_server.stopwatch import Stopwatch
 
 SLICES_PER_S = 2
 """A slice is half a second of audio: about 5 ms of decoding and voice activity detection."""
@@ -71,15 +72,19 @@ class EngineStream:
     """
 
     def __init__(
-        self, model: ServedModel, command: Open, deliver: Callable[[Update], None]
+        self,
+        model: ServedModel,
+        command: Open,
+        deliver: Callable[[Update], None],
+        stopwatch: Stopwatch,
     ) -> None:
-        self.model = model
         self.counters = Counters()
         self.waiting: Waiting | None = None
         self.last_turn = 0
         """Number of the batch that last held a step of this stream."""
         self._in_flight: Waiting | None = None
         self._hop_s = command.options.hop_ms / 1_000
+        self._stopwatch = stopwatch
         self._ingest = Ingest(command.format)
         self._session = model.recognizer.open(command.options)
         self._deliver = deliver
@@ -192,7 +197,9 @@ class EngineStream:
             case Audio(data):
                 if len(data) > self._slice_bytes:
                     self._pending.appendleft(Audio(data[self._slice_bytes :]))
-                self._session.receive_audio(self._ingest.receive(data[: self._slice_bytes]))
+                with self._stopwatch.stage("ingest"):
+                    samples = self._ingest.receive(data[: self._slice_bytes])
+                self._session.receive_audio(samples)
             case Flush(id):
                 self._session.flush(id)
             case Hotwords(phrases):
@@ -208,7 +215,8 @@ class EngineStream:
         self._session.receive_eof()
 
     def _ask(self) -> None:
-        step = self._session.step_wanted()
+        with self._stopwatch.stage("features"):
+            step = self._session.step_wanted()
         if step is not None:
             due = self._due_times.when(step.due_at)
             budget_s = 0.0 if step.kind is StepKind.FINAL else self._hop_s
