@@ -37,6 +37,8 @@ HOP_LEN = 8_000
 HOPS_PER_SEGMENT = 4
 BREAKS_SESSION = 0.75
 """A sample that makes the scripted session raise."""
+STUCK_SESSION = 0.625
+"""A sample that makes the scripted session decide nothing more."""
 BREAKS_MODEL = 0.5
 """Loudness that makes the scripted model raise."""
 
@@ -131,6 +133,8 @@ class ScriptedSession:
 
     def _hop_end_at(self) -> int | None:
         """Where the next hop ends, if all of it is there; a flush or the end cuts it short."""
+        if np.any(self._audio == STUCK_SESSION):
+            return None
         cuts_at = [at for at, _ in self._flushes] + ([self.heard_at] if self._eof else [])
         end_at = min([max(self.decided_at, self._skipped_at) + HOP_LEN, *cuts_at])
         if end_at == self.decided_at and self._open_at is None:

@@ -177,6 +177,14 @@ class Engine:
             if self._is_open(part):
                 part.stream.fail("internal", INTERNAL_MESSAGE)
 
+    def fail_stuck(self) -> None:
+        """End the streams that take audio and give nothing."""
+        for stream_id, stream in self._streams.items():
+            if stream.stuck:
+                logger.error("stream %s is stuck: its session decides nothing", stream_id)
+                self._metrics.watchdog("session_stuck")
+                stream.fail("internal", INTERNAL_MESSAGE)
+
     def lag_s(self) -> float:
         """How far the most belated step is past its time; below 0 when all are early."""
         now_s = self._clock()

@@ -37,6 +37,8 @@ from streamscribe_server.stopwatch import Stopwatch
 SLICES_PER_S = 2
 """A slice is half a second of audio: about 5 ms of decoding and voice activity detection."""
 
+STUCK_LEN = 2 * SAMPLE_RATE
+"""Without a step to wait for, a session decides within a frame of voice activity: far sooner."""
 _REPORT_LEN = SAMPLE_RATE // 2
 """Progress without events is told every half second of audio: enough to pace a sender."""
 
@@ -117,6 +119,12 @@ class EngineStream:
     def has_work(self) -> bool:
         """``advance`` would do something."""
         return not self._over and not self._is_waited_for and bool(self._pending)
+
+    @property
+    def stuck(self) -> bool:
+        """The session wants nothing, and leaves audio undecided: only a bug makes it so."""
+        idle = not (self._over or self._is_waited_for or self._pending)
+        return idle and self._session.heard_at - self._session.decided_at > STUCK_LEN
 
     def post(self, command: Audio | Flush | Hotwords | Finish, now_s: float) -> None:
         """Take a command that reached the server at ``now_s``."""
