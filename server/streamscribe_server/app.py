@@ -24,7 +24,8 @@ from streamscribe_server.limits import Limits
 from streamscribe_server.loop_lag import watch_loop_lag
 from streamscribe_server.metrics import Metrics
 from streamscribe_server.pacing import Pace
-from streamscribe_server.scheduler import Scheduler
+from streamscribe_server.schedulers import Schedulers
+from streamscribe_server.scheduling import Scheduling
 from streamscribe_server.service import Service
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 def make_app(
     catalogue: Catalogue,
     limits: Limits | None = None,
-    max_batch: int = 1,
+    scheduling: Scheduling | None = None,
     metrics: Metrics | None = None,
     terms: Terms | None = None,
     traces: "Traces | None" = None,
@@ -43,8 +44,8 @@ def make_app(
 
     Must run under a server that stops reading from a socket while ``receive`` is not called and
     supports denial responses: uvicorn with ``ws="websockets-sansio"``.
-    ``max_batch``: most steps in one model call. ``terms``: who may come in; anybody if left out.
-    ``traces``: where spans of sessions go; nowhere if left out.
+    scheduling: how the work is shared out; None: as suits this machine.
+    terms: who may come in; None: anybody. traces: where spans of sessions go; None: nowhere.
     """
     limits = limits or Limits()
     terms = terms or Terms()
@@ -53,8 +54,8 @@ def make_app(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        scheduler = Scheduler(catalogue, max_batch, metrics=metrics, traces=traces)
-        service = Service(catalogue, limits, scheduler, metrics)
+        schedulers = Schedulers(catalogue, limits, metrics, scheduling, traces)
+        service = Service(catalogue, limits, schedulers, metrics)
         await service.start()
         app.state.service = service
         lag = asyncio.create_task(watch_loop_lag(metrics.loop_lag), name="loop lag")

@@ -21,6 +21,8 @@ from streamscribe_server.access_options import (
 )
 from streamscribe_server.limits import Limits
 from streamscribe_server.logs import set_up
+from streamscribe_server.scheduling import threads_per_worker
+from streamscribe_server.scheduling_options import Sharing, scheduling_of, scheduling_options
 from streamscribe_server.speech import Speech, told
 from streamscribe_server.speech_options import speech_options
 from streamscribe_server.tls import Certificate
@@ -55,7 +57,7 @@ class Place:
     port: int
 
 
-class Chosen(Speech, Access, Watch):
+class Chosen(Speech, Sharing, Access, Watch):
     """Options that come in groups."""
 
 
@@ -104,10 +106,11 @@ class Chosen(Speech, Access, Watch):
     help="Most connections at once; more are refused with 503.",
 )
 @access_options
+@scheduling_options
 @click.option(
     "--threads",
     type=click.IntRange(1),
-    help="Threads of one model call [default: the model runtime's choice].",
+    help="Threads of one model call [default: so many that workers use every core once].",
 )
 @watch_options
 def serve(  # noqa: PLR0913 - one parameter per option
@@ -133,6 +136,7 @@ def serve(  # noqa: PLR0913 - one parameter per option
         endpoint_silence_ms=endpoint_silence_ms,
         soft_pause_ms=min(_DEFAULTS.soft_pause_ms, endpoint_silence_ms),
     )
+    threads = threads or threads_per_worker(scheduling_of(chosen).workers)
     choice = ModelChoice(model, vad, threads, models_dir, language_model)
     _serve(Place(host, port), chosen, limits, choice, told(options, chosen))
 
@@ -152,7 +156,7 @@ def _serve(
         scheme = "ws" if certificate is None else "wss"
         address = f"{scheme}://{_address(listener)}{STREAM_PATH} (model {catalogue.default.name})"
         run_until_stopped(
-            make_app(catalogue, limits, terms=terms, traces=traces),
+            make_app(catalogue, limits, scheduling_of(chosen), terms=terms, traces=traces),
             listener,
             limits,
             on_ready=lambda: click.echo(f"streamscribe: listening on {address}"),

@@ -21,7 +21,7 @@ from streamscribe_server.logs import stream_line
 from streamscribe_server.mailbox import Close, Command, Open, Update
 from streamscribe_server.metrics import Metrics
 from streamscribe_server.outbox import Outbox, OutboxFull
-from streamscribe_server.scheduler import Scheduler
+from streamscribe_server.schedulers import Schedulers
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class Connection:
         websocket: WebSocket,
         stream_id: str,
         catalogue: Catalogue,
-        scheduler: Scheduler,
+        schedulers: Schedulers,
         limits: Limits,
         metrics: Metrics | None = None,
     ) -> None:
@@ -42,7 +42,7 @@ class Connection:
         self.key_id: str | None = None
         """Name of the client's API key."""
         self._stream_id = stream_id
-        self._scheduler = scheduler
+        self._schedulers = schedulers
         self._limits = limits
         self._metrics = metrics or Metrics()
         self._dialogue = Dialogue(stream_id, catalogue, limits)
@@ -72,7 +72,7 @@ class Connection:
         finally:
             reason = self._closing.reason if self._closing else "client_gone"
             if self._dialogue.started:
-                self._scheduler.post(self._stream_id, Close(reason))
+                self._schedulers.post(self._stream_id, Close(reason))
             else:
                 stream_line(
                     logger, self._stream_id, "never started", key=self.key_id, reason=reason
@@ -178,6 +178,6 @@ class Connection:
         match command:
             case Open():
                 opening = replace(command, key=self.key_id)
-                self._scheduler.open(self._stream_id, opening, self._deliver)
+                self._schedulers.open(self._stream_id, opening, self._deliver)
             case _:
-                self._scheduler.post(self._stream_id, command)
+                self._schedulers.post(self._stream_id, command)

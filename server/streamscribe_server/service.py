@@ -12,7 +12,7 @@ from streamscribe_server.catalogue import Catalogue
 from streamscribe_server.connection import Connection
 from streamscribe_server.limits import Limits
 from streamscribe_server.metrics import Metrics
-from streamscribe_server.scheduler import Scheduler
+from streamscribe_server.schedulers import Schedulers
 
 logger = logging.getLogger(__name__)
 
@@ -36,13 +36,13 @@ class Service:
         self,
         catalogue: Catalogue,
         limits: Limits,
-        scheduler: Scheduler,
+        schedulers: Schedulers,
         metrics: Metrics | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.limits = limits
         self.metrics = metrics or Metrics()
-        self._scheduler = scheduler
+        self._schedulers = schedulers
         self._connections: set[Connection] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -63,27 +63,21 @@ class Service:
         """Why no stream would be admitted now; None: one would be."""
         if self._draining:
             return Unready("draining", "the server is going down")
-        if not self._scheduler.alive:
-            return Unready("stopped", "the engine is not running")
         if self.connections >= self.limits.max_sessions:
             allowed = self.limits.max_sessions
             return Unready("full", f"{self.connections} streams are open; allowed: {allowed}")
-        lag_s = self._scheduler.lag_s
-        if lag_s > self.limits.overload_lag_s:
-            allowed_s = self.limits.overload_lag_s
-            said = f"transcription is {lag_s:.1f} s late; allowed: {allowed_s:g} s"
-            return Unready("late", said)
-        return None
+        said = self._schedulers.refusal()
+        return Unready("overloaded", said) if said is not None else None
 
     async def start(self) -> None:
         """Warm the models up and start the engine. Raises what a model raises."""
-        await asyncio.to_thread(self._scheduler.start)
+        await asyncio.to_thread(self._schedulers.start)
 
     async def serve(self, websocket: WebSocket, key_id: str | None = None) -> None:
         """Serve one admitted client until it is gone. ``key_id``: name of its API key."""
         stream_id = secrets.token_hex(6)
         connection = Connection(
-            websocket, stream_id, self.catalogue, self._scheduler, self.limits, self.metrics
+            websocket, stream_id, self.catalogue, self._schedulers, self.limits, self.metrics
         )
         connection.key_id = key_id
         self._connections.add(connection)
@@ -113,5 +107,5 @@ class Service:
 
     async def stop(self) -> None:
         """End the engine thread."""
-        if not await asyncio.to_thread(self._scheduler.stop, _STOP_S):
+        if not await asyncio.to_thread(self._schedulers.stop, _STOP_S):
             logger.error("the engine is still in a model call after %g s", _STOP_S)

@@ -31,7 +31,7 @@ FLUSH_S = 3.0
 
 
 class Traces:
-    """The sessions that are open. All methods run on the engine thread, but for ``close``."""
+    """The sessions that are open. For the event loop alone; updates come on engine threads."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._provider = provider
@@ -60,11 +60,11 @@ class Traces:
 
         return traced
 
-    def end(self, stream_id: str, **fields: Field) -> None:
-        """End the span of a session; ``fields`` say what it took."""
+    def end(self, stream_id: str, reason: str) -> None:
+        """End the span of a session, and of its open segment."""
         session = self._sessions.pop(stream_id, None)
         if session is not None:
-            session.end(fields)
+            session.end(reason)
 
     def close(self) -> None:
         """Send what has not been sent yet; what takes longer than ``FLUSH_S`` is lost."""
@@ -107,22 +107,37 @@ class _Session:
     _open: dict[int, _Segment] = field(default_factory=dict)
     _segments: int = 0
     _partials: int = 0
+    _decided_at: int = 0
+    _over: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, update: Update) -> None:
-        match update:
-            case Progress(events):
-                for event in events:
-                    self._take_event(event)
-            case Failed(code):
-                self.span.set_status(Status(StatusCode.ERROR, code))
-            case _:
-                pass
+        with self._lock:
+            if self._over:
+                return
+            match update:
+                case Progress(events, decided_at):
+                    self._decided_at = decided_at
+                    for event in events:
+                        self._take_event(event)
+                case Failed(code):
+                    self.span.set_status(Status(StatusCode.ERROR, code))
+                case _:
+                    pass
 
-    def end(self, fields: dict[str, Field]) -> None:
-        for segment in self._open.values():
-            segment.span.end()
-        _describe(self.span, segments=self._segments, partials=self._partials, **fields)
-        self.span.end()
+    def end(self, reason: str) -> None:
+        with self._lock:
+            self._over = True
+            for segment in self._open.values():
+                segment.span.end()
+            _describe(
+                self.span,
+                audio_ms=at_to_ms(self._decided_at),
+                segments=self._segments,
+                partials=self._partials,
+                reason=reason,
+            )
+            self.span.end()
 
     def _take_event(self, event: Event) -> None:
         match event:

@@ -11,30 +11,49 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from fakes_server import FLOAT32, HOP_LEN, PCM16, SPEECH, ScriptedRecognizer, catalogue_of, pcm16
 from streamscribe.events import Final, SpeechStarted
 from streamscribe_server import tracing
-from streamscribe_server.engine import Engine
-from streamscribe_server.mailbox import Audio, Close, Command, Finish, Open, Progress
+from streamscribe_server.limits import Limits
+from streamscribe_server.mailbox import (
+    Audio,
+    Close,
+    Ended,
+    Failed,
+    Finish,
+    Open,
+    Progress,
+    Update,
+)
+from streamscribe_server.metrics import Metrics
+from streamscribe_server.schedulers import Schedulers
 from streamscribe_server.tracing import MAX_SEGMENTS, Traces
 
 
 class Traced:
-    """An engine whose spans are kept."""
+    """Schedulers whose spans are kept."""
 
     def __init__(self) -> None:
         self._exporter = InMemorySpanExporter()
-        provider = TracerProvider(shutdown_on_exit=False)
-        provider.add_span_processor(SimpleSpanProcessor(self._exporter))
-        self.traces = Traces(provider)
+        self.provider = TracerProvider(shutdown_on_exit=False)
+        self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
+        self.traces = Traces(self.provider)
         catalogue = catalogue_of(ScriptedRecognizer())
-        self._engine = Engine(catalogue, 1, lambda: 0.0, traces=self.traces)
+        self.schedulers = Schedulers(catalogue, Limits(), Metrics(), traces=self.traces)
 
     def run(self, terms: Open, *audio: bytes, reason: str = "done") -> None:
-        self._engine.open("s7", terms, lambda update: None)
-        commands: list[Command] = [*map(Audio, audio), Finish()]
-        for command in commands:
-            self._engine.apply("s7", command, 0.0)
-            while self._engine.turn():
-                pass
-        self._engine.apply("s7", Close(reason), 0.0)
+        """A whole session, on the threads of a real scheduler."""
+        over = threading.Event()
+
+        def deliver(update: Update) -> None:
+            if isinstance(update, Ended | Failed):
+                over.set()
+
+        self.schedulers.start()
+        self.schedulers.open("s7", terms, deliver)
+        for data in audio:
+            self.schedulers.post("s7", Audio(data))
+        self.schedulers.post("s7", Finish())
+        assert over.wait(10)
+        self.schedulers.post("s7", Close(reason))
+        assert self.schedulers.stop(10)
 
     def spans(self, name: str) -> list[ReadableSpan]:
         return [span for span in self._exporter.get_finished_spans() if span.name == name]
@@ -58,8 +77,7 @@ def test_a_session_is_one_span_that_says_whose_it_was_and_what_it_took() -> None
         "model": "scripted",
         "encoding": "pcm_s16le",
         "rate_hz": 16_000,
-        "audio_s": 2.5,
-        "steps": 6,
+        "audio_ms": 2_500,
         "segments": 2,
         "partials": 4,
         "reason": "done",
@@ -101,22 +119,23 @@ def test_a_session_that_fails_is_marked_with_the_code() -> None:
     assert (session.status.is_ok, session.status.description) == (False, "invalid_sample")
 
 
-def test_a_session_that_can_not_begin_has_a_span_too() -> None:
-    traced = Traced()
-    traced.run(replace(PCM16, model="no such model"))
-    assert said_of(traced.session())["reason"] == "unknown_model"
-
-
 def test_a_client_that_goes_away_in_mid_segment_ends_both_spans() -> None:
     traced = Traced()
-    engine = traced._engine
-    engine.open("s7", PCM16, lambda update: None)
-    engine.apply("s7", Audio(SPEECH), 0.0)
-    while engine.turn():
-        pass
-    engine.apply("s7", Close("client_gone"), 0.0)
+    deliver = traced.traces.begin("s7", PCM16, lambda update: None)
+    deliver(Progress((SpeechStarted(0, 0),), 8_000, 0))
+    traced.traces.end("s7", "client_gone")
     assert len(traced.spans("segment")) == 1
     assert said_of(traced.session())["reason"] == "client_gone"
+
+
+def test_what_the_engine_still_says_after_the_end_is_passed_on_and_not_traced() -> None:
+    traced = Traced()
+    told: list[Update] = []
+    deliver = traced.traces.begin("s7", PCM16, told.append)
+    traced.traces.end("s7", "client_gone")
+    deliver(Progress((SpeechStarted(0, 0),), 8_000, 0))
+    assert len(told) == 1
+    assert traced.spans("segment") == []
 
 
 def test_a_session_without_end_does_not_have_spans_without_end() -> None:
@@ -125,7 +144,7 @@ def test_a_session_without_end_does_not_have_spans_without_end() -> None:
     for number in range(MAX_SEGMENTS + 50):
         events = (SpeechStarted(number, 0), Final(number, "said", (), 0, 16_000))
         deliver(Progress(events, 0, 0))
-    traced.traces.end("s7", reason="done")
+    traced.traces.end("s7", "done")
     assert len(traced.spans("segment")) == MAX_SEGMENTS
     assert said_of(traced.session())["segments"] == MAX_SEGMENTS + 50
 
@@ -136,7 +155,7 @@ def test_a_collector_that_never_answers_does_not_keep_the_server(
     traced = Traced()
     held = threading.Event()
     monkeypatch.setattr(tracing, "FLUSH_S", 0.01)
-    monkeypatch.setattr(traced.traces._provider, "shutdown", lambda: held.wait(30))
+    monkeypatch.setattr(traced.provider, "shutdown", lambda: held.wait(30))
     traced.traces.close()
     assert not held.is_set()
     held.set()
