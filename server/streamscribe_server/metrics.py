@@ -28,6 +28,13 @@ _STAGE_S = (
 _LAG_S = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _LOOP_LAG_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
 _BATCH = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+_REASONS_TO_CLOSE = ("done", "client_gone", "restarting", "internal")
+_REASONS_TO_REFUSE = (
+    *("unauthorized", "origin_not_allowed", "too_many_opens", "too_many_sessions"),
+    *("full", "draining", "overloaded"),
+)
+_REASONS_TO_STEP_IN = ("model_hung", "model_failed", "session_stuck", "engine_failed")
+_OUTCOMES = ("continued", "unknown", "expired", "behind")
 
 
 class Metrics:
@@ -70,16 +77,23 @@ class Metrics:
         self._models = gauge("model_info", "1 for each model served.", "model")
         self._build = gauge("build_info", "1 for the version that runs.", "version")
         self._opened = counter("sessions_opened", "Sessions begun.")
-        self._closed = _Counters(counter("sessions_closed", "Sessions ended.", "reason"))
+        self._closed = _Counters(
+            counter("sessions_closed", "Sessions ended.", "reason"), *_REASONS_TO_CLOSE
+        )
         self._refused = _Counters(
-            counter("sessions_refused", "Connections refused before they were accepted.", "reason")
+            counter("sessions_refused", "Connections refused before they were accepted.", "reason"),
+            *_REASONS_TO_REFUSE,
         )
         self._audio = counter("audio_seconds", "Audio received, in seconds of speech time.")
         self._coalesced = counter("steps_coalesced", "Partials left out to catch up.")
-        self._resumes = _Counters(counter("resumes", "Attempts to resume a session.", "outcome"))
-        self._errors = _Counters(counter("errors", "Errors told to clients.", "code"))
+        self._resumes = _Counters(
+            counter("resumes", "Attempts to resume a session.", "outcome"), *_OUTCOMES
+        )
+        self._errors = _Counters(counter("errors", "Errors told to clients.", "code"), "internal")
         self._dropped = counter("messages_dropped", "Partials dropped for clients that lag.")
-        self._watchdog = _Counters(counter("watchdog", "Times the watchdog stepped in.", "reason"))
+        self._watchdog = _Counters(
+            counter("watchdog", "Times the watchdog stepped in.", "reason"), *_REASONS_TO_STEP_IN
+        )
 
     def stage(self, stage: Stage, seconds: float) -> None:
         """A stage of the work took ``seconds``."""
@@ -173,11 +187,15 @@ class Metrics:
 
 
 class _Counters:
-    """A counter by one label, of at most ``MAX_VALUES`` values and ``other``."""
+    """A counter by one label, of at most ``MAX_VALUES`` values and ``other``.
 
-    def __init__(self, counter: Counter) -> None:
+    Values that are ``expected`` are told as 0 from the start: Prometheus sees no increase in a
+    series that begins with 1, and an alert would miss the first time.
+    """
+
+    def __init__(self, counter: Counter, *expected: str) -> None:
         self._counter = counter
-        self._known: dict[str, Counter] = {}
+        self._known = {value: counter.labels(value) for value in expected}
 
     def count(self, value: str) -> None:
         child = self._known.get(value)
