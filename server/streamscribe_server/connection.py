@@ -12,11 +12,12 @@ import logging
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from streamscribe_protocol.close_codes import CloseCode
-from streamscribe_protocol.messages import encode
+from streamscribe_protocol.messages import Error, ServerMessage, encode
 from streamscribe_server.catalogue import Catalogue
 from streamscribe_server.dialogue import Closing, Dialogue, Reaction, State
 from streamscribe_server.limits import Limits
 from streamscribe_server.mailbox import Close, Command, Open, Update
+from streamscribe_server.metrics import Metrics
 from streamscribe_server.outbox import Outbox, OutboxFull
 from streamscribe_server.scheduler import Scheduler
 
@@ -33,13 +34,15 @@ class Connection:
         catalogue: Catalogue,
         scheduler: Scheduler,
         limits: Limits,
+        metrics: Metrics | None = None,
     ) -> None:
         self._websocket = websocket
         self._stream_id = stream_id
         self._scheduler = scheduler
         self._limits = limits
+        self._metrics = metrics or Metrics()
         self._dialogue = Dialogue(stream_id, catalogue, limits)
-        self._outbox = Outbox(limits.max_queued_messages)
+        self._outbox = Outbox(limits.max_queued_messages, self._metrics.dropped)
         self._closing: Closing | None = None
         self._outgoing = asyncio.Event()
         self._caught_up = asyncio.Event()
@@ -106,8 +109,7 @@ class Connection:
             while True:
                 message = self._outbox.take()
                 if message is not None:
-                    async with asyncio.timeout(self._limits.slow_reader_s):
-                        await self._websocket.send_text(encode(message))
+                    await self._send(message)
                 elif self._closing is not None:
                     return await self._close(self._closing)
                 else:
@@ -118,6 +120,14 @@ class Connection:
             await self._close(Closing(CloseCode.SLOW_READER, "slow_reader"))
         except WebSocketDisconnect:
             logger.debug("stream %s: the client was gone while sending", self._stream_id)
+
+    async def _send(self, message: ServerMessage) -> None:
+        started_s = self._loop.time()
+        async with asyncio.timeout(self._limits.slow_reader_s):
+            await self._websocket.send_text(encode(message))
+        self._metrics.stage("send", self._loop.time() - started_s)
+        if isinstance(message, Error):
+            self._metrics.error(message.code)
 
     async def _close(self, closing: Closing) -> None:
         """Send the close frame, unless the socket is so full that it can't be handed over."""

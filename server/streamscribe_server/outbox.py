@@ -7,6 +7,7 @@ hole in them.
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 
 from streamscribe_protocol.messages import Final, Partial, ServerMessage
@@ -23,10 +24,13 @@ class OutboxFull(Exception):
 
 
 class Outbox:
-    """A queue of at most ``max_messages``."""
+    """A queue of at most ``max_messages``. ``tell_dropped`` is told how many were dropped."""
 
-    def __init__(self, max_messages: int) -> None:
+    def __init__(
+        self, max_messages: int, tell_dropped: Callable[[int], None] = lambda messages: None
+    ) -> None:
         self._max_messages = max_messages
+        self._tell_dropped = tell_dropped
         self._waiting: deque[ServerMessage] = deque()
         self._seq = UNNUMBERED
 
@@ -36,7 +40,9 @@ class Outbox:
             self._drop_superseded(message)
         if len(self._waiting) < self._max_messages:
             self._waiting.append(message)
-        elif not isinstance(message, Partial):
+        elif isinstance(message, Partial):
+            self._tell_dropped(1)
+        else:
             raise OutboxFull(allowed=self._max_messages)
 
     def take(self) -> ServerMessage | None:
@@ -60,4 +66,6 @@ class Outbox:
                 told.add(message.segment)
             if message is not incoming:
                 kept.appendleft(message)
+        if dropped := len(self._waiting) - len(kept):
+            self._tell_dropped(dropped)
         self._waiting = kept

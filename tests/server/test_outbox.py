@@ -67,3 +67,19 @@ def test_when_full_of_finals_another_final_is_refused_aloud() -> None:
     outbox.put(final(1))
     with pytest.raises(OutboxFull, match="allowed: 2"):
         outbox.put(final(2))
+
+
+def test_what_is_dropped_is_told_by_number() -> None:
+    told: list[int] = []
+    outbox = Outbox(max_messages=2, tell_dropped=told.append)
+    for text in ("a", "a b", "a b c"):
+        outbox.put(partial(0, text))
+    assert sum(told) == 3 - len(emptied(outbox)) == 2
+
+
+def test_a_partial_without_room_is_told_as_dropped() -> None:
+    told: list[int] = []
+    outbox = Outbox(max_messages=1, tell_dropped=told.append)
+    outbox.put(final(0))
+    outbox.put(partial(1, "a"))
+    assert told == [1]
