@@ -64,7 +64,7 @@ def make_app(
 
 async def _stream(websocket: WebSocket) -> None:
     service: Service = websocket.app.state.service
-    refusal = service.unready_because()
+    refusal = service.shut_because()
     if refusal is None:
         await service.serve(websocket)
         return

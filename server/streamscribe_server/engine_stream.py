@@ -68,22 +68,24 @@ class EngineStream:
         self.last_turn = 0
         """Number of the engine's turn that last computed a step of this stream."""
         self._ingest = Ingest(command.format)
-        self._session = model.recognizer.open(command.options)
+        self._session = model.recognizer.open(command.options, command.continuation)
+        self._start_at = self._session.heard_at
         self._deliver = deliver
         self._bytes_per_s = command.format.rate_hz * command.format.frame_bytes
         self._slice_bytes = max(1, self._bytes_per_s // SLICES_PER_S)
         self._pending: deque[Audio | Flush | Hotwords | Finish] = deque()
         self._received_bytes = 0
         self._due_times = DueTimes()
-        self._told_at = 0
+        self._told_at = self._start_at
         self._audio_error: AudioError | None = None
         self._over = False
         deliver(Opened())
+        self._report()  # of a gap, before any audio has come
 
     @property
     def audio_s(self) -> float:
         """Seconds of audio given to the session."""
-        return self._session.heard_at / SAMPLE_RATE
+        return (self._session.heard_at - self._start_at) / SAMPLE_RATE
 
     @property
     def over(self) -> bool:
@@ -160,7 +162,7 @@ class EngineStream:
     def _ask(self) -> None:
         step = self._session.step_wanted()
         if step is not None:
-            self.waiting = Waiting(step, self._due_times.when(step.due_at))
+            self.waiting = Waiting(step, self._due_times.when(step.due_at - self._start_at))
         self._report()
 
     def _report(self) -> None:
@@ -170,7 +172,8 @@ class EngineStream:
         events = tuple(session.take_events())
         if events or session.finished or decided_at - self._told_at >= _REPORT_LEN:
             self._told_at = decided_at
-            self._deliver(Progress(events, decided_at, session.settled_at))
+            compute_s = self.counters.compute_s
+            self._deliver(Progress(events, decided_at, session.settled_at, compute_s))
         if session.finished:
             self._over = True
             self._deliver(self._last_update())
