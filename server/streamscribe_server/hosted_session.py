@@ -21,7 +21,7 @@ from streamscribe_server.mailbox import Close, Command, Open, Update
 from streamscribe_server.metrics import Metrics
 from streamscribe_server.outbox import Outbox, OutboxFull
 from streamscribe_server.reaction import Closing, Reaction
-from streamscribe_server.scheduler import Scheduler
+from streamscribe_server.schedulers import Schedulers
 
 HangUp = Callable[[Closing], None]
 """Ends a connection at once."""
@@ -34,7 +34,7 @@ class HostedSession:
         self,
         dialogue: Dialogue,
         outbox: Outbox,
-        scheduler: Scheduler,
+        schedulers: Schedulers,
         limits: Limits,
         metrics: Metrics,
         on_ruined: Callable[["HostedSession"], None],
@@ -49,7 +49,7 @@ class HostedSession:
         """Audio may be received: the engine is not far behind."""
         self._dialogue = dialogue
         self._outbox = outbox
-        self._scheduler = scheduler
+        self._schedulers = schedulers
         self._limits = limits
         self._metrics = metrics
         self._on_ruined = on_ruined
@@ -160,7 +160,7 @@ class HostedSession:
             return
         self._ended = True
         self._time_limit.cancel()
-        self._scheduler.post(self.identity.session, Close(reason))
+        self._schedulers.post(self.identity.session, Close(reason))
 
     def _attach(self, hang_up: HangUp) -> None:
         before, self._hang_up = self._hang_up, hang_up
@@ -199,9 +199,9 @@ class HostedSession:
     def _send_command(self, command: Command) -> None:
         match command:
             case Open():
-                self._scheduler.open(self.identity.session, command, self._deliver)
+                self._schedulers.open(self.identity.session, command, self._deliver)
             case _:
-                self._scheduler.post(self.identity.session, command)
+                self._schedulers.post(self.identity.session, command)
 
     def _deliver(self, update: Update) -> None:
         """Called on the engine thread."""

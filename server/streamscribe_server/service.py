@@ -14,7 +14,7 @@ from streamscribe_server.connection import Connection
 from streamscribe_server.hosted_session import HangUp, HostedSession
 from streamscribe_server.limits import Limits
 from streamscribe_server.metrics import Metrics
-from streamscribe_server.scheduler import Scheduler
+from streamscribe_server.schedulers import Schedulers
 from streamscribe_server.sessions import Sessions
 from streamscribe_server.start_terms import Refused
 
@@ -40,14 +40,14 @@ class Service:
         self,
         catalogue: Catalogue,
         limits: Limits,
-        scheduler: Scheduler,
+        schedulers: Schedulers,
         metrics: Metrics | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.limits = limits
         self.metrics = metrics or Metrics()
-        self._scheduler = scheduler
-        self._sessions = Sessions(catalogue, scheduler, limits, self.metrics)
+        self._schedulers = schedulers
+        self._sessions = Sessions(catalogue, schedulers, limits, self.metrics)
         self._connections: set[Connection] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -91,21 +91,15 @@ class Service:
     def _unready_because(self, streams: int) -> Unready | None:
         if self._draining:
             return Unready("draining", "the server is going down")
-        if not self._scheduler.alive:
-            return Unready("stopped", "the engine is not running")
         if streams >= self.limits.max_sessions:
             allowed = self.limits.max_sessions
             return Unready("full", f"{streams} streams are open; allowed: {allowed}")
-        lag_s = self._scheduler.lag_s
-        if lag_s > self.limits.overload_lag_s:
-            allowed_s = self.limits.overload_lag_s
-            said = f"transcription is {lag_s:.1f} s late; allowed: {allowed_s:g} s"
-            return Unready("late", said)
-        return None
+        refusal = self._schedulers.refusal()
+        return Unready("late", refusal) if refusal is not None else None
 
     async def start(self) -> None:
         """Warm the models up and start the engine. Raises what a model raises."""
-        await asyncio.to_thread(self._scheduler.start)
+        await asyncio.to_thread(self._schedulers.start)
 
     async def serve(self, websocket: WebSocket, key_id: str | None = None) -> None:
         """Serve one admitted client until it is gone. ``key_id``: API key that it has shown."""
@@ -161,5 +155,5 @@ class Service:
 
     async def stop(self) -> None:
         """End the engine thread."""
-        if not await asyncio.to_thread(self._scheduler.stop, _STOP_S):
+        if not await asyncio.to_thread(self._schedulers.stop, _STOP_S):
             logger.error("the engine is still in a model call after %g s", _STOP_S)

@@ -26,7 +26,7 @@ from streamscribe_server.identity import Identity, Restart
 from streamscribe_server.limits import Limits
 from streamscribe_server.metrics import Metrics
 from streamscribe_server.outbox import UNNUMBERED, Outbox
-from streamscribe_server.scheduler import Scheduler
+from streamscribe_server.schedulers import Schedulers
 from streamscribe_server.start_terms import Refused, check_resume, terms_of
 
 logger = logging.getLogger(__name__)
@@ -47,10 +47,10 @@ class Sessions:
     """Opens, finds, parks and ends sessions. All methods run on the event loop."""
 
     def __init__(
-        self, catalogue: Catalogue, scheduler: Scheduler, limits: Limits, metrics: Metrics
+        self, catalogue: Catalogue, schedulers: Schedulers, limits: Limits, metrics: Metrics
     ) -> None:
         self._catalogue = catalogue
-        self._scheduler = scheduler
+        self._schedulers = schedulers
         self._limits = limits
         self._metrics = metrics
         self._by_token: dict[str, HostedSession] = {}
@@ -120,7 +120,7 @@ class Sessions:
                 last_seq,
                 self._metrics.dropped,
             ),
-            self._scheduler,
+            self._schedulers,
             limits,
             self._metrics,
             on_ruined=lambda session: self._end(session, "internal"),

@@ -9,7 +9,8 @@ from starlette.websockets import WebSocket
 
 from fakes_server import ScriptedRecognizer, catalogue_of
 from streamscribe_server.limits import Limits
-from streamscribe_server.scheduler import Scheduler
+from streamscribe_server.metrics import Metrics
+from streamscribe_server.schedulers import Schedulers
 from streamscribe_server.service import Service
 
 
@@ -28,7 +29,8 @@ def test_a_bug_in_the_server_is_logged_with_the_stream_and_closes_with_internal(
     async def serve() -> None:
         catalogue = catalogue_of(ScriptedRecognizer())
         websocket = WebSocket({"type": "websocket", "headers": []}, receive, send)
-        await Service(catalogue, Limits(), Scheduler(catalogue)).serve(websocket)
+        schedulers = Schedulers(catalogue, Limits(), Metrics())
+        await Service(catalogue, Limits(), schedulers).serve(websocket)
 
     caplog.set_level(logging.INFO)
     asyncio.run(serve())
