@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from streamscribe.bundle import Bundle
+from streamscribe.continuation import Continuation
 from streamscribe.errors import OptionError
 from streamscribe.events import Event
 from streamscribe.families import VENDOR_GRAPHS, Family
@@ -35,7 +36,9 @@ class Recognizer:
         self.options = options or SessionOptions()
         self.new_vad = vad
 
-    def open(self, options: SessionOptions | None = None) -> Session:
+    def open(
+        self, options: SessionOptions | None = None, continuation: Continuation | None = None
+    ) -> Session:
         """A new session, with options of its own or the recognizer's.
 
         Raises ``OptionError`` for an option that the model can't follow.
