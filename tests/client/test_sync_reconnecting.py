@@ -35,15 +35,17 @@ def say_what_came(socket: ServerConnection) -> None:
 
 
 def test_the_caller_sees_one_stream() -> None:
-    with breaking_server(break_in_a_segment, say_what_came) as address:
-        with connect(address) as stream:
-            stream.send(b"abcd")
-            assert next(stream) == SpeechStarted(2, 0, 0)
-            stream.send(b"ef")
-            stream.finish()
-            assert list(stream) == [final(3, text="abcdef")]
-            assert (stream.reconnects, stream.health) == (1, None)
-            assert not stream.connected
+    with (
+        breaking_server(break_in_a_segment, say_what_came) as address,
+        connect(address) as stream,
+    ):
+        stream.send(b"abcd")
+        assert next(stream) == SpeechStarted(2, 0, 0)
+        stream.send(b"ef")
+        stream.finish()
+        assert list(stream) == [final(3, text="abcdef")]
+        assert (stream.reconnects, stream.health) == (1, None)
+        assert not stream.connected
 
 
 def test_a_source_in_the_background_goes_on_through_a_break() -> None:
@@ -57,16 +59,18 @@ def test_a_source_in_the_background_goes_on_through_a_break() -> None:
         yield b"gh"
 
     connections = (break_in_a_segment, Refusal(503), say_what_came)
-    with breaking_server(*connections) as address:
-        with connect(address, connection_events=True) as stream:
-            stream.send_soon(microphone())
-            events = []
-            for event in stream:
-                events.append(event)
-                if isinstance(event, Disconnected):
-                    broken.set()
-                if isinstance(event, Reconnected):
-                    back.set()
+    with (
+        breaking_server(*connections) as address,
+        connect(address, connection_events=True) as stream,
+    ):
+        stream.send_soon(microphone())
+        events = []
+        for event in stream:
+            events.append(event)
+            if isinstance(event, Disconnected):
+                broken.set()
+            if isinstance(event, Reconnected):
+                back.set()
     assert [type(event) for event in events[1:3]] == [Disconnected, Reconnected]
     assert events[3:] == [final(3, text="abcdefgh")]
 
@@ -78,19 +82,23 @@ def test_audio_that_was_lost_is_told_as_a_gap() -> None:
         read_to_finish(socket)
         socket.send(encode(Done(resume.last_seq + 2, 0)))
 
-    with breaking_server(break_in_a_segment, say_what_is_missing) as address:
-        with connect(address, buffer_s=0.5, rate=8_000) as stream:
-            stream.send(bytes(2 * 8_000))
-            assert next(stream) == SpeechStarted(2, 0, 0)
-            stream.finish()
-            assert list(stream) == [Gap(3, 0, 4_000)]
+    with (
+        breaking_server(break_in_a_segment, say_what_is_missing) as address,
+        connect(address, buffer_s=0.5, rate=8_000) as stream,
+    ):
+        stream.send(bytes(2 * 8_000))
+        assert next(stream) == SpeechStarted(2, 0, 0)
+        stream.finish()
+        assert list(stream) == [Gap(3, 0, 4_000)]
 
 
 def test_a_broken_stream_can_be_given_up() -> None:
-    with breaking_server(break_in_a_segment, *[Refusal(503, retry_after_s=30)] * 2) as address:
-        with connect(address) as stream:
-            stream.send(b"abcd")
-            assert next(stream) == SpeechStarted(2, 0, 0)
+    with (
+        breaking_server(break_in_a_segment, *[Refusal(503, retry_after_s=30)] * 2) as address,
+        connect(address) as stream,
+    ):
+        stream.send(b"abcd")
+        assert next(stream) == SpeechStarted(2, 0, 0)
 
 
 def test_patience_may_be_short() -> None:
