@@ -14,7 +14,8 @@ from streamscribe.ingest import AudioFormat, Ingest
 from streamscribe.options import Commit, SessionOptions
 from streamscribe.store import DEFAULT_MODEL, SPHINX
 from streamscribe_cli.models import models_dir_option
-from streamscribe_client.dialogue import StreamEvent, StreamOptions
+from streamscribe_client.events import StreamEvent
+from streamscribe_client.stream_options import ConnectOptions
 from streamscribe_protocol.messages import CommitMode
 from streamscribe_server.mailbox import Progress
 from streamscribe_server.speech import Speech, told
@@ -102,22 +103,25 @@ def transcriber_options(command: F) -> F:
     return command
 
 
-def make_transcriber(ctx: click.Context, chosen: Chosen, *, partials: bool) -> Transcriber:
+def make_transcriber(ctx: click.Context, chosen: Chosen, *, live: bool) -> Transcriber:
     """What the options of the running command ask for; loads the model if it is for us.
+
+    ``live``: partials are wanted, and a source that can't wait must not wait for a server. Else
+    there are finals only, and a recording waits rather than lose anything.
 
     Raises ``click.UsageError`` for options that only the server could follow.
     """
     if chosen["server"] is None:
-        return _local(chosen, partials)
+        return _local(chosen, partials=live)
     for name, option in _ONLY_LOCAL.items():
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"{option} can't go with --server, which has chosen already")
-    asked = StreamOptions(
+    asked = ConnectOptions(
         model=chosen["model"],
         language=chosen["language"],
         task=chosen["task"],
         prompt=chosen["prompt"],
-        partials=partials,
+        partials=live,
         commit=chosen["commit"],
         commit_by=chosen["commit_by"],
         latency=chosen["latency"],
@@ -125,11 +129,13 @@ def make_transcriber(ctx: click.Context, chosen: Chosen, *, partials: bool) -> T
         beam_size=chosen["beam_size"],
         temperature=chosen["temperature"],
         hotwords=chosen["hotwords"],
+        overflow="gap" if live else "wait",
+        connection_events=True,
     )
     return RemoteTranscriber(chosen["server"], asked)
 
 
-def _local(chosen: Chosen, partials: bool) -> "LocalTranscriber":
+def _local(chosen: Chosen, *, partials: bool) -> "LocalTranscriber":
     from streamscribe.recognizer import load_recognizer
     from streamscribe.store import find_bundle
 
@@ -165,7 +171,7 @@ class LocalTranscriber:
 class RemoteTranscriber:
     """A server."""
 
-    def __init__(self, server: str, asked: StreamOptions) -> None:
+    def __init__(self, server: str, asked: ConnectOptions) -> None:
         self.model = asked["model"]
         self._server = server
         self._asked = asked
