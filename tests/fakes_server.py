@@ -58,6 +58,7 @@ class ScriptedSession:
         self._open_at: int | None = None
         self._words: list[str] = []
         self._committed: list[str] = []  # by the session that this one goes on with
+        self._reopened = False
         self.hotwords: tuple[str, ...] = ()
         self.received_lens: list[int] = []
         self._start_at = self.decided_at = self.settled_at = 0
@@ -93,6 +94,10 @@ class ScriptedSession:
         while self._in_flight is None and (hop_end_at := self._hop_end_at()) is not None:
             start_at = self._start_at
             hop = self._audio[self.decided_at - start_at : hop_end_at - start_at]
+            if self._open_at is not None and self._reopened and not hop.any():
+                self._decide(hop_end_at)
+                self._open_at = hop_end_at
+                continue
             if self._open_at is None and not hop.any():
                 self._decide(hop_end_at)
                 self.settled_at = hop_end_at
@@ -109,6 +114,7 @@ class ScriptedSession:
         assert self._in_flight is not None
         assert self._open_at is not None
         step, self._in_flight = self._in_flight, None
+        self._reopened = False
         self._words += [str(token) for token in result.tokens]
         text = " ".join(self._committed + self._words[len(self._committed) :])
         if step.kind is StepKind.PARTIAL:
@@ -138,6 +144,7 @@ class ScriptedSession:
         self._committed = continuation.committed_text.split()
         if continuation.segment_open:
             self._open_at = start_at
+            self._reopened = True
         lost_from_at = continuation.lost_from_at
         if lost_from_at is not None:
             if continuation.segment_open:
