@@ -41,10 +41,12 @@ class Recognizer:
     ) -> Session:
         """A new session, with options of its own or the recognizer's.
 
+        continuation: where another session broke off, and this one goes on; ``continuation.py``.
+
         Raises ``OptionError`` for an option that the model can't follow.
         """
         chosen = self.resolve(options or self.options)
-        return Session(chosen, self.new_vad(), self.model.new_policy(chosen))
+        return Session(chosen, self.new_vad(), self.model.new_policy(chosen), continuation)
 
     def resolve(self, options: SessionOptions) -> SessionOptions:
         """The options as a session will have them.
