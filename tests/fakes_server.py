@@ -25,6 +25,7 @@ from streamscribe.model import (
     StepResult,
 )
 from streamscribe.options import SessionOptions
+from streamscribe.stages import Told
 from streamscribe_server.batch import Outcome
 from streamscribe_server.catalogue import Catalogue, ServedModel
 from streamscribe_server.engine import Engine
@@ -37,6 +38,8 @@ HOP_LEN = 8_000
 HOPS_PER_SEGMENT = 4
 BREAKS_SESSION = 0.75
 """A sample that makes the scripted session raise."""
+STUCK_SESSION = 0.625
+"""A sample that makes the scripted session decide nothing more."""
 BREAKS_MODEL = 0.5
 """Loudness that makes the scripted model raise."""
 
@@ -163,6 +166,8 @@ class ScriptedSession:
 
     def _hop_end_at(self) -> int | None:
         """Where the next hop ends, if all of it is there; a flush or the end cuts it short."""
+        if np.any(self._audio == STUCK_SESSION):
+            return None
         cuts_at = [at for at, _ in self._flushes] + ([self.heard_at] if self._eof else [])
         end_at = min([max(self.decided_at, self._skipped_at) + HOP_LEN, *cuts_at])
         if end_at == self.decided_at and self._open_at is None:
@@ -209,6 +214,12 @@ class ScriptedRecognizer:
 
     def warm_up(self) -> None:
         self.run([DecodeStep(np.zeros(HOP_LEN, dtype=np.float32), (), (), 1, StepKind.FINAL, 0)])
+
+    def watch(self, told: Told) -> None:
+        pass
+
+    def cost_of_speech(self) -> float:
+        return 0.0
 
     def run(self, steps: Sequence[Step]) -> list[StepResult]:
         self.gate.wait()
