@@ -25,6 +25,7 @@ from streamscribe.model import (
     StepResult,
 )
 from streamscribe.options import SessionOptions
+from streamscribe.stages import Told
 from streamscribe_server.batch import Outcome
 from streamscribe_server.catalogue import Catalogue, ServedModel
 from streamscribe_server.engine import Engine
@@ -37,6 +38,8 @@ HOP_LEN = 8_000
 HOPS_PER_SEGMENT = 4
 BREAKS_SESSION = 0.75
 """A sample that makes the scripted session raise."""
+STUCK_SESSION = 0.625
+"""A sample that makes the scripted session decide nothing more."""
 BREAKS_MODEL = 0.5
 """Loudness that makes the scripted model raise."""
 
@@ -58,6 +61,7 @@ class ScriptedSession:
         self._open_at: int | None = None
         self._words: list[str] = []
         self._committed: list[str] = []  # by the session that this one goes on with
+        self._reopened = False
         self.hotwords: tuple[str, ...] = ()
         self.received_lens: list[int] = []
         self._start_at = self.decided_at = self.settled_at = 0
@@ -93,6 +97,10 @@ class ScriptedSession:
         while self._in_flight is None and (hop_end_at := self._hop_end_at()) is not None:
             start_at = self._start_at
             hop = self._audio[self.decided_at - start_at : hop_end_at - start_at]
+            if self._open_at is not None and self._reopened and not hop.any():
+                self._decide(hop_end_at)
+                self._open_at = hop_end_at
+                continue
             if self._open_at is None and not hop.any():
                 self._decide(hop_end_at)
                 self.settled_at = hop_end_at
@@ -109,6 +117,7 @@ class ScriptedSession:
         assert self._in_flight is not None
         assert self._open_at is not None
         step, self._in_flight = self._in_flight, None
+        self._reopened = False
         self._words += [str(token) for token in result.tokens]
         text = " ".join(self._committed + self._words[len(self._committed) :])
         if step.kind is StepKind.PARTIAL:
@@ -138,6 +147,7 @@ class ScriptedSession:
         self._committed = continuation.committed_text.split()
         if continuation.segment_open:
             self._open_at = start_at
+            self._reopened = True
         lost_from_at = continuation.lost_from_at
         if lost_from_at is not None:
             if continuation.segment_open:
@@ -156,6 +166,8 @@ class ScriptedSession:
 
     def _hop_end_at(self) -> int | None:
         """Where the next hop ends, if all of it is there; a flush or the end cuts it short."""
+        if np.any(self._audio == STUCK_SESSION):
+            return None
         cuts_at = [at for at, _ in self._flushes] + ([self.heard_at] if self._eof else [])
         end_at = min([max(self.decided_at, self._skipped_at) + HOP_LEN, *cuts_at])
         if end_at == self.decided_at and self._open_at is None:
@@ -202,6 +214,12 @@ class ScriptedRecognizer:
 
     def warm_up(self) -> None:
         self.run([DecodeStep(np.zeros(HOP_LEN, dtype=np.float32), (), (), 1, StepKind.FINAL, 0)])
+
+    def watch(self, told: Told) -> None:
+        pass
+
+    def cost_of_speech(self) -> float:
+        return 0.0
 
     def run(self, steps: Sequence[Step]) -> list[StepResult]:
         self.gate.wait()

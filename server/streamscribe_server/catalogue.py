@@ -9,6 +9,7 @@ from streamscribe.errors import UnknownModel
 from streamscribe.events import Event
 from streamscribe.model import Samples, Step, StepResult
 from streamscribe.options import SessionOptions
+from streamscribe.stages import Told
 
 DEFAULT_MODEL = "default"
 """Name under which a client asks for whatever the server serves first."""
@@ -81,6 +82,14 @@ class SpeechRecognizer(Protocol):
 
     def resolve(self, options: SessionOptions) -> SessionOptions:
         """The options as a session will have them; ``OptionError`` for one it can't follow."""
+        ...
+
+    def watch(self, told: Told) -> None:
+        """Have the time that each stage takes told, on the thread where it ran."""
+        ...
+
+    def cost_of_speech(self) -> float:
+        """Seconds that the model computes for a second of speech, one stream alone."""
         ...
 
     def warm_up(self) -> None:

@@ -32,10 +32,13 @@ from streamscribe_server.mailbox import (
     Progress,
     Update,
 )
+from streamscribe_server.stopwatch import Stopwatch
 
 SLICES_PER_S = 2
 """A slice is half a second of audio: about 5 ms of decoding and voice activity detection."""
 
+STUCK_LEN = 2 * SAMPLE_RATE
+"""Without a step to wait for, a session decides within a frame of voice activity: far sooner."""
 _REPORT_LEN = SAMPLE_RATE // 2
 """Progress without events is told every half second of audio: enough to pace a sender."""
 
@@ -71,15 +74,19 @@ class EngineStream:
     """
 
     def __init__(
-        self, model: ServedModel, command: Open, deliver: Callable[[Update], None]
+        self,
+        model: ServedModel,
+        command: Open,
+        deliver: Callable[[Update], None],
+        stopwatch: Stopwatch,
     ) -> None:
-        self.model = model
         self.counters = Counters()
         self.waiting: Waiting | None = None
         self.last_turn = 0
         """Number of the batch that last held a step of this stream."""
         self._in_flight: Waiting | None = None
         self._hop_s = command.options.hop_ms / 1_000
+        self._stopwatch = stopwatch
         self._ingest = Ingest(command.format)
         self._session = model.recognizer.open(command.options, command.continuation)
         self._start_at = self._session.heard_at
@@ -114,6 +121,12 @@ class EngineStream:
     def has_work(self) -> bool:
         """``advance`` would do something."""
         return not self._over and not self._is_waited_for and bool(self._pending)
+
+    @property
+    def stuck(self) -> bool:
+        """The session wants nothing, and leaves audio undecided: only a bug makes it so."""
+        idle = not (self._over or self._is_waited_for or self._pending)
+        return idle and self._session.heard_at - self._session.decided_at > STUCK_LEN
 
     def post(self, command: Audio | Flush | Hotwords | Finish, now_s: float) -> None:
         """Take a command that reached the server at ``now_s``."""
@@ -194,7 +207,9 @@ class EngineStream:
             case Audio(data):
                 if len(data) > self._slice_bytes:
                     self._pending.appendleft(Audio(data[self._slice_bytes :]))
-                self._session.receive_audio(self._ingest.receive(data[: self._slice_bytes]))
+                with self._stopwatch.stage("ingest"):
+                    samples = self._ingest.receive(data[: self._slice_bytes])
+                self._session.receive_audio(samples)
             case Flush(id):
                 self._session.flush(id)
             case Hotwords(phrases):
@@ -210,7 +225,8 @@ class EngineStream:
         self._session.receive_eof()
 
     def _ask(self) -> None:
-        step = self._session.step_wanted()
+        with self._stopwatch.stage("features"):
+            step = self._session.step_wanted()
         if step is not None:
             due = self._due_times.when(step.due_at - self._start_at)
             budget_s = 0.0 if step.kind is StepKind.FINAL else self._hop_s

@@ -76,6 +76,7 @@ class Scheduler:
         self._inbox: queue.SimpleQueue[_Post | _Answer | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
         self._stopping = False
+        self._stream_demand = 0.0
         self._engine = self._new_engine()
         self._workers = Workers(model.recognizer, self._scheduling.workers, self._answered, clock)
         self._alive_s = clock()
@@ -113,7 +114,11 @@ class Scheduler:
 
     def start(self) -> None:
         """Warm up the model, then serve. Blocks meanwhile; raises what the model raises."""
-        self._model.recognizer.warm_up()
+        recognizer = self._model.recognizer
+        recognizer.warm_up()
+        self._stream_demand = recognizer.cost_of_speech() / self._scheduling.workers
+        recognizer.watch(lambda stage, seconds: self._engine.told(stage, seconds))
+        self._engine = self._new_engine()
         self._thread.start()
 
     def stop(self, timeout_s: float) -> bool:
@@ -138,7 +143,14 @@ class Scheduler:
         self._inbox.put(_Answer(worker, outcome))
 
     def _new_engine(self) -> Engine:
-        return Engine(self._model, self._scheduling, self._limits, self._metrics, self._clock)
+        return Engine(
+            self._model,
+            self._scheduling,
+            self._limits,
+            self._metrics,
+            self._clock,
+            self._stream_demand,
+        )
 
     def _serve(self) -> None:
         while not self._stopping:
@@ -173,6 +185,7 @@ class Scheduler:
         for batch in self._workers.give_up_hung(self._limits.model_call_s):
             logger.error("a model call hangs; streams %s fail", batch.names)
             self._engine.give_up(batch, "model_hung")
+        self._engine.fail_stuck()
         load = self._engine.load
         self._metrics.busy(min(1.0, load.busy(now_s)))
         self._has_room = load.has_room(now_s, self._engine.streams)

@@ -61,7 +61,7 @@ def continuation_of(resume: Resume, rate_hz: int) -> Continuation:
         start_at=start_at,
         segment=resume.next_segment,
         segment_open=resume.segment_open,
-        committed_text=resume.committed_text,
+        committed_text=" ".join(resume.committed_text.split()),
         context_text=resume.context_text[-CONTEXT_CHARACTERS:],
         lost_from_at=lost_from_at if lost_from_at < start_at else None,
     )
