@@ -109,15 +109,18 @@ def transcriber_options(command: F) -> F:
     return command
 
 
-def make_transcriber(ctx: click.Context, chosen: Chosen, *, partials: bool) -> Transcriber:
+def make_transcriber(ctx: click.Context, chosen: Chosen, *, live: bool) -> Transcriber:
     """What the options of the running command ask for; loads the model if it is for us.
+
+    ``live``: partials are wanted, and a source that can't wait must not wait for a server. Else
+    there are finals only, and a recording waits rather than lose anything.
 
     Raises ``click.UsageError`` for options that only the server could follow.
     """
     if chosen["server"] is None:
         if chosen["api_key"] is not None:
             raise click.UsageError("--api-key is for a --server, and there is none")
-        return _local(chosen, partials)
+        return _local(chosen, partials=live)
     for name, option in _ONLY_LOCAL.items():
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"{option} can't go with --server, which has chosen already")
@@ -127,7 +130,7 @@ def make_transcriber(ctx: click.Context, chosen: Chosen, *, partials: bool) -> T
         language=chosen["language"],
         task=chosen["task"],
         prompt=chosen["prompt"],
-        partials=partials,
+        partials=live,
         commit=chosen["commit"],
         commit_by=chosen["commit_by"],
         latency=chosen["latency"],
@@ -135,11 +138,13 @@ def make_transcriber(ctx: click.Context, chosen: Chosen, *, partials: bool) -> T
         beam_size=chosen["beam_size"],
         temperature=chosen["temperature"],
         hotwords=chosen["hotwords"],
+        overflow="gap" if live else "wait",
+        connection_events=True,
     )
     return RemoteTranscriber(chosen["server"], asked)
 
 
-def _local(chosen: Chosen, partials: bool) -> "LocalTranscriber":
+def _local(chosen: Chosen, *, partials: bool) -> "LocalTranscriber":
     from streamscribe.recognizer import load_recognizer
     from streamscribe.store import find_bundle
 

@@ -97,7 +97,7 @@ async def _stream(websocket: WebSocket) -> None:
     service: Service = websocket.app.state.service
     entrance: Entrance = websocket.app.state.entrance
     answer = entrance.admit(websocket)
-    if isinstance(answer, Admitted) and (unready := service.unready_because()):
+    if isinstance(answer, Admitted) and (unready := service.shut_because()):
         answer = Refused(503, "overloaded", unready.message, service.limits.retry_after_s)
         service.metrics.refused(unready.reason)
     elif isinstance(answer, Refused):

@@ -28,10 +28,10 @@ _STAGE_S = (
 _LAG_S = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _LOOP_LAG_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
 _BATCH = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
-_REASONS_TO_CLOSE = ("done", "client_gone", "restarting", "internal")
+_REASONS_TO_CLOSE = ("done", "client_left", "client_gone", "expired", "restarting", "internal")
 _REASONS_TO_REFUSE = (
     *("unauthorized", "origin_not_allowed", "too_many_opens", "too_many_sessions"),
-    *("full", "draining", "overloaded"),
+    *("full", "late", "draining"),
 )
 _REASONS_TO_STEP_IN = ("model_hung", "model_failed", "session_stuck", "engine_failed")
 _OUTCOMES = ("continued", "unknown", "expired", "behind")

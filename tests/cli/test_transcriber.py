@@ -1,5 +1,6 @@
 import secrets
 from collections.abc import Iterator
+from typing import Unpack
 
 import click
 import numpy as np
@@ -16,10 +17,17 @@ from streamscribe.errors import IncompleteSample
 from streamscribe.ingest import AudioFormat
 from streamscribe.options import CommitBy, Latency, Search, SessionOptions, Task
 from streamscribe.recognizer import Recognizer
+from streamscribe_cli import transcriber
 from streamscribe_cli.listen import listen
 from streamscribe_cli.main import cli
 from streamscribe_cli.transcribe import transcribe
-from streamscribe_cli.transcriber import LocalTranscriber, RemoteTranscriber
+from streamscribe_cli.transcriber import (
+    Chosen,
+    LocalTranscriber,
+    RemoteTranscriber,
+    make_transcriber,
+    transcriber_options,
+)
 from streamscribe_protocol.messages import Final, Partial
 from streamscribe_server.command import serve
 from streamscribe_server.entrance import Terms
@@ -183,6 +191,26 @@ def test_what_is_said_of_the_speech_reaches_the_server() -> None:
         temperature=0.5,
         hotwords=("Ada",),
     )
+
+
+@pytest.mark.parametrize(("live", "overflow"), [(True, "gap"), (False, "wait")])
+def test_a_microphone_does_not_wait_for_a_connection_and_a_recording_does(
+    live: bool, overflow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, object]] = []
+
+    @transcriber_options
+    @click.pass_context
+    def ask(ctx: click.Context, **chosen: Unpack[Chosen]) -> None:
+        make_transcriber(ctx, chosen, live=live)
+
+    def remember(server: str, options: dict[str, object]) -> None:
+        asked.append(options)
+
+    monkeypatch.setattr(transcriber, "RemoteTranscriber", remember)
+    result = CliRunner().invoke(click.command()(ask), ["--server", "localhost"])
+    assert result.exit_code == 0, result.output
+    assert [(one["partials"], one["overflow"]) for one in asked] == [(live, overflow)]
 
 
 def test_what_the_server_can_not_follow_is_its_word_against_it(server: RunningServer) -> None:
