@@ -59,13 +59,13 @@ class Timeline:
     ``heard_at - start_at <= capacity_len``.
     """
 
-    def __init__(self, capacity_len: int = DEFAULT_CAPACITY_LEN) -> None:
+    def __init__(self, capacity_len: int = DEFAULT_CAPACITY_LEN, *, start_at: int = 0) -> None:
+        """``start_at``: position of the first sample that will be added."""
         assert capacity_len > 0, f"a timeline of {capacity_len} samples can hold nothing"
         self._capacity_len = capacity_len
         self._idle_len = min(_IDLE_LEN, capacity_len)
         self._ring = np.zeros(self._idle_len, dtype=np.float32)
-        self._start_at = 0
-        self._heard_at = 0
+        self._start_at = self._heard_at = start_at
 
     @property
     def start_at(self) -> int:
