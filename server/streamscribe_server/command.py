@@ -2,12 +2,13 @@
 
 import logging
 import socket
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import click
 
+from streamscribe.device import ALLOWED, AUTO
+from streamscribe.loading import ModelChoice
 from streamscribe.options import RANGES_MS, SessionOptions
 from streamscribe.store import DEFAULT_MODEL, SPHINX
 from streamscribe_protocol.messages import STREAM_PATH
@@ -18,19 +19,9 @@ from streamscribe_server.speech_options import speech_options
 if TYPE_CHECKING:
     from streamscribe_server.catalogue import Catalogue
 
+logger = logging.getLogger(__name__)
+
 _DEFAULTS = SessionOptions()
-
-
-@dataclass(frozen=True, slots=True)
-class ModelChoice:
-    """Which model to load and how."""
-
-    model: str
-    """Name, or the folder of a bundle."""
-    vad: str
-    threads: int | None
-    models_dir: Path | None
-    language_model: str | None
 
 
 @click.command()
@@ -83,6 +74,12 @@ class ModelChoice:
     help="Threads of one model call [default: the model runtime's choice].",
 )
 @click.option(
+    "--device",
+    default=AUTO,
+    show_default=True,
+    help=f"What the model runs on: {ALLOWED}.",
+)
+@click.option(
     "--log-level",
     default="info",
     show_default=True,
@@ -99,6 +96,7 @@ def serve(  # noqa: PLR0913 - one parameter per option
     language_model: str | None,
     max_sessions: int,
     threads: int | None,
+    device: str,
     log_level: str,
     **speech: Unpack[Speech],
 ) -> None:
@@ -115,7 +113,7 @@ def serve(  # noqa: PLR0913 - one parameter per option
         endpoint_silence_ms=endpoint_silence_ms,
         soft_pause_ms=min(_DEFAULTS.soft_pause_ms, endpoint_silence_ms),
     )
-    choice = ModelChoice(model, vad, threads, models_dir, language_model)
+    choice = ModelChoice(model, vad, threads, models_dir, language_model, device)
     _serve(host, port, limits, choice, told(options, speech))
 
 
@@ -137,19 +135,14 @@ def _serve(
 
 
 def _load(choice: ModelChoice, options: SessionOptions) -> "Catalogue":
-    from streamscribe.recognizer import load_recognizer
+    from streamscribe.loading import load_one
     from streamscribe.store import find_bundle
     from streamscribe_server.catalogue import Catalogue, ServedModel
 
     bundle = find_bundle(choice.model, choice.models_dir)
-    recognizer = load_recognizer(
-        choice.model,
-        vad=choice.vad,
-        options=options,
-        threads=choice.threads,
-        models_dir=choice.models_dir,
-        language_model=choice.language_model,
-    )
+    loaded = load_one(choice, options)
+    logger.info("model %s runs on %s", bundle.name, loaded.device)
+    recognizer = loaded.recognizer
     recognizer.resolve(options)  # what the model can't follow is refused before anybody connects
     return Catalogue([ServedModel(bundle.name, bundle.languages, recognizer, options)])
 
