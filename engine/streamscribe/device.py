@@ -156,9 +156,10 @@ def unavailable(
 
     mend: what helps; ``None``: the command that installs the runtime for GPUs, and its libraries.
     """
-    return DeviceUnavailable(
-        device=str(device), why=why, there=str(there), mend=mend or f"to switch: {SWITCH}"
-    )
+    switch = f"to switch: {SWITCH}"
+    if device.kind is Kind.TENSORRT:
+        switch += "; TensorRT's own libraries must be where the loader looks (LD_LIBRARY_PATH)"
+    return DeviceUnavailable(device=str(device), why=why, there=str(there), mend=mend or switch)
 
 
 NO_DRIVER: Final = (

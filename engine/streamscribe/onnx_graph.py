@@ -37,6 +37,7 @@ Graph: TypeAlias = ort.InferenceSession
 
 LABOUR: Final = re.compile(r"MatMul|Gemm|Conv|Attention|LSTM|GRU")
 """Kinds of nodes that a model's time goes to; the others may run anywhere."""
+UNTOLD: Final = "the runtime does not say why; its CUDA and cuDNN must fit the driver and the GPU"
 _SILENT: Final = 4
 _ASSIGNMENT: Final = "session.record_ep_graph_assignment_info"
 
@@ -87,7 +88,7 @@ def _open_on_gpu(path: Path, threads: int, device: Device) -> Graph:
     problem = obstacle(device, there)
     if problem is not None:
         raise problem
-    lacking = _load_libraries(device)
+    _load_libraries()
     options = _options(threads)
     options.add_session_config_entry(_ASSIGNMENT, "1")
     try:
@@ -96,10 +97,10 @@ def _open_on_gpu(path: Path, threads: int, device: Device) -> Graph:
         )
     except Exception as error:  # the runtime's errors share no base class
         open_graph(path, threads)  # raises if it is the file's fault
-        why = f"{device.provider} can't be created: {lacking or error}"
+        why = f"{device.provider} can't be created: {_lacking(device) or error}"
         raise unavailable(device, there, why) from error
     if graph.get_providers()[0] != device.provider:
-        why = f"{device.provider} can't be created: {lacking or 'the runtime does not say why'}"
+        why = f"{device.provider} can't be created: {_lacking(device) or UNTOLD}"
         raise unavailable(device, there, why)
     return graph
 
@@ -153,19 +154,22 @@ def surroundings() -> Surroundings:
     return Surroundings(tuple(packages), tuple(ort.get_available_providers()), find_driver())
 
 
-def _load_libraries(device: Device) -> str:
-    """Load the provider's libraries from where pip put them; what is lacking, if anything is."""
+def _load_libraries() -> None:
+    """Load CUDA's libraries from where pip put them, as far as they are there."""
     ort.set_default_logger_severity(_SILENT)  # what goes wrong is raised
-    told = io.StringIO()
     if hasattr(ort, "preload_dlls"):
-        with contextlib.redirect_stdout(told):  # it prints
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints
             ort.preload_dlls()
-    suffix = ("", ".dll") if sys.platform == "win32" else ("lib", ".so")
-    name = f"{suffix[0]}onnxruntime_providers_{device.kind}{suffix[1]}"
+
+
+def _lacking(device: Device) -> str:
+    """Which library the provider of ``device`` can't do without and does not find, if one."""
+    prefix, suffix = ("", ".dll") if sys.platform == "win32" else ("lib", ".so")
+    name = f"{prefix}onnxruntime_providers_{device.kind}{suffix}"
     try:
         ctypes.CDLL(str(Path(ort.__file__).parent / "capi" / name))
-    except OSError as error:
-        return str(error)
+    except OSError as error:  # of a symbol: the runtime would have given that itself
+        return "" if "undefined symbol" in str(error) else str(error)
     return ""
 
 
