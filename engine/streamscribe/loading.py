@@ -117,16 +117,29 @@ def _open_best(open_on: Open) -> _Opened:
         except DeviceUnavailable as error:
             passed_over = str(error)
             continue
-        labour = sorted({kind for graph in model.placements for kind in graph.labour_on_cpu})
-        if not labour:
+        doubt = _doubt(model)
+        if not doubt:
             return _Opened(device, model)
-        passed_over = (
-            f"device {device} is passed over: the processor would compute {', '.join(labour)} of"
-            " this model all the same; GPUs want a model in float32 or float16"
-        )
+        passed_over = f"device {device} is passed over: {doubt}"
     if passed_over:
         logger.warning("auto takes the processor: %s", passed_over)
     return _Opened(CPU, open_on(CPU), passed_over)
+
+
+def _doubt(model: "PlacedModel") -> str:
+    """Why a GPU on which the model works may be slower than the processor; nothing: none."""
+    if any(graph.on_cpu is None for graph in model.placements):
+        return (
+            "the runtime does not tell whether the processor would do the work all the same,"
+            " as with models that are quantised; --device cuda takes it nevertheless"
+        )
+    labour = sorted({kind for graph in model.placements for kind in graph.labour_on_cpu})
+    if not labour:
+        return ""
+    return (
+        f"the processor would compute {', '.join(labour)} of this model all the same;"
+        " GPUs want a model in float32 or float16"
+    )
 
 
 def _open(open_on: Open, device: Device) -> "PlacedModel":

@@ -37,6 +37,8 @@ Graph: TypeAlias = ort.InferenceSession
 
 LABOUR: Final = re.compile(r"MatMul|Gemm|Conv|Attention|LSTM|GRU")
 """Kinds of nodes that a model's time goes to; the others may run anywhere."""
+SPINNING: Final = {"session.force_spinning_stop": "1"}
+"""Threads that spin between two calls would take the cores from voice activity and sockets."""
 UNTOLD: Final = "the runtime does not say why; its CUDA and cuDNN must fit the driver and the GPU"
 _SILENT: Final = 4
 _ASSIGNMENT: Final = "session.record_ep_graph_assignment_info"
@@ -110,8 +112,8 @@ def _options(threads: int) -> ort.SessionOptions:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # Threads that spin between two calls would take the cores from voice activity and sockets.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
+    for name, value in SPINNING.items():
+        options.add_session_config_entry(name, value)
     return options
 
 

@@ -110,6 +110,18 @@ def test_auto_passes_over_a_gpu_that_would_leave_the_work_to_the_processor(
     assert "the processor would compute MatMulInteger" in loaded.passed_over
 
 
+@pytest.mark.parametrize("assigned", [None, {}])
+def test_auto_passes_over_a_gpu_of_which_it_is_not_told_whether_it_does_the_work(
+    assigned: dict[str, list[str]] | None,
+    models: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    installed(monkeypatch, FakeRuntime(assigned=assigned))
+    [loaded] = load_recognizers(ModelChoice())
+    assert str(loaded.device) == "cpu"
+    assert "the runtime does not tell" in loaded.passed_over
+
+
 def test_a_gpu_that_is_asked_for_is_used_though_the_processor_does_the_work(
     models: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
