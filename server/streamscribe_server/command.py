@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
+from streamscribe.device import ALLOWED, AUTO, CPU, Device
+from streamscribe.loading import ModelChoice
 from streamscribe.options import RANGES_MS, SessionOptions
 from streamscribe.store import DEFAULT_MODEL, SPHINX
 from streamscribe_protocol.messages import STREAM_PATH
 from streamscribe_server.limits import Limits
-from streamscribe_server.scheduling import Scheduling, threads_per_worker
+from streamscribe_server.scheduling import threads_per_worker
 from streamscribe_server.scheduling_options import Sharing, scheduling_of, scheduling_options
 from streamscribe_server.speech import Speech, told
 from streamscribe_server.speech_options import speech_options
@@ -20,19 +22,9 @@ from streamscribe_server.speech_options import speech_options
 if TYPE_CHECKING:
     from streamscribe_server.catalogue import Catalogue
 
+logger = logging.getLogger(__name__)
+
 _DEFAULTS = SessionOptions()
-
-
-@dataclass(frozen=True, slots=True)
-class ModelChoice:
-    """Which model to load and how."""
-
-    model: str
-    """Name, or the folder of a bundle."""
-    vad: str
-    threads: int | None
-    models_dir: Path | None
-    language_model: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +90,12 @@ class Chosen(Speech, Sharing):
     help="Threads of one model call [default: so many that workers use every core once].",
 )
 @click.option(
+    "--device",
+    default=AUTO,
+    show_default=True,
+    help=f"What the model runs on: {ALLOWED}.",
+)
+@click.option(
     "--log-level",
     default="info",
     show_default=True,
@@ -114,6 +112,7 @@ def serve(  # noqa: PLR0913 - one parameter per option
     language_model: str | None,
     max_sessions: int,
     threads: int | None,
+    device: str,
     log_level: str,
     **chosen: Unpack[Chosen],
 ) -> None:
@@ -130,16 +129,15 @@ def serve(  # noqa: PLR0913 - one parameter per option
         endpoint_silence_ms=endpoint_silence_ms,
         soft_pause_ms=min(_DEFAULTS.soft_pause_ms, endpoint_silence_ms),
     )
-    scheduling = scheduling_of(chosen)
-    threads = threads or threads_per_worker(scheduling.workers)
-    choice = ModelChoice(model, vad, threads, models_dir, language_model)
-    _serve(Place(host, port), limits, scheduling, choice, told(options, chosen))
+    threads = threads or threads_per_worker(scheduling_of(chosen, [CPU]).workers)
+    choice = ModelChoice(model, vad, threads, models_dir, language_model, device)
+    _serve(Place(host, port), limits, chosen, choice, told(options, chosen))
 
 
 def _serve(
     place: Place,
     limits: Limits,
-    scheduling: Scheduling,
+    sharing: Sharing,
     choice: ModelChoice,
     options: SessionOptions,
 ) -> None:
@@ -147,32 +145,29 @@ def _serve(
     from streamscribe_server.uvicorn_server import bind, run_until_stopped
 
     listener = bind(place.host, place.port, limits)
-    catalogue = _load(choice, options)
+    catalogue, devices = _load(choice, options)
     address = f"ws://{_address(listener)}{STREAM_PATH} (model {catalogue.default.name})"
     run_until_stopped(
-        make_app(catalogue, limits, scheduling),
+        make_app(catalogue, limits, scheduling_of(sharing, devices)),
         listener,
         limits,
         on_ready=lambda: click.echo(f"streamscribe: listening on {address}"),
     )
 
 
-def _load(choice: ModelChoice, options: SessionOptions) -> "Catalogue":
-    from streamscribe.recognizer import load_recognizer
+def _load(choice: ModelChoice, options: SessionOptions) -> tuple["Catalogue", list[Device]]:
+    from streamscribe.loading import load_recognizers
     from streamscribe.store import find_bundle
     from streamscribe_server.catalogue import Catalogue, ServedModel
 
     bundle = find_bundle(choice.model, choice.models_dir)
-    recognizer = load_recognizer(
-        choice.model,
-        vad=choice.vad,
-        options=options,
-        threads=choice.threads,
-        models_dir=choice.models_dir,
-        language_model=choice.language_model,
-    )
-    recognizer.resolve(options)  # what the model can't follow is refused before anybody connects
-    return Catalogue([ServedModel(bundle.name, bundle.languages, recognizer, options)])
+    loaded = load_recognizers(choice, options)
+    devices = [one.device for one in loaded]
+    logger.info("model %s runs on %s", bundle.name, ", ".join(map(str, devices)))
+    first, *others = (one.recognizer for one in loaded)
+    first.resolve(options)  # what the model can't follow is refused before anybody connects
+    served = ServedModel(bundle.name, bundle.languages, first, options, tuple(others))
+    return Catalogue([served]), devices
 
 
 def _address(listener: socket.socket) -> str:
