@@ -1,4 +1,4 @@
-"""A session that breaks off, and the one that goes on in its place, as a client would ask for it."""
+"""A session that breaks off, and the one that goes on in its place, as a client would ask."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -86,6 +86,6 @@ def go_on(
 ) -> Sequence[Event]:
     """Everything that a session says which goes on to the end of ``audio``."""
     told: Told = Told((), 0)
-    for told in told_until(recognizer, options, audio, continuation, block_len):
+    for told in told_until(recognizer, options, audio, continuation, block_len):  # noqa: B007
         pass
     return told.events

@@ -14,6 +14,7 @@ from streamscribe.codec import Encoding
 from streamscribe.errors import AudioError
 from streamscribe.ingest import AudioFormat
 from streamscribe_cli.audio_files import Recording, open_recording, raw_recording
+from streamscribe_cli.devices import device_option
 from streamscribe_cli.display import BROKEN, LOST, open_progress_bar
 from streamscribe_cli.transcriber import (
     Chosen,
@@ -74,6 +75,7 @@ class Source:
     help="Encoding of raw audio [default: pcm_s16le].",
 )
 @transcriber_options
+@device_option
 @click.pass_context
 def transcribe(  # noqa: PLR0913 - one parameter per option
     ctx: click.Context,
@@ -83,6 +85,7 @@ def transcribe(  # noqa: PLR0913 - one parameter per option
     rate: int | None,
     channels: int | None,
     encoding: str | None,
+    device: str,
     **chosen: Unpack[Chosen],
 ) -> None:
     """Turn recordings into text, JSON or subtitles.
@@ -98,7 +101,7 @@ def transcribe(  # noqa: PLR0913 - one parameter per option
     format = Format(written_as)
     raw = _raw_format(files, rate, channels, encoding)
     sources = _sources(files, format, output)
-    transcriber = make_transcriber(ctx, chosen, live=False)
+    transcriber = make_transcriber(ctx, chosen, live=False, device=device)
     failed = 0
     separator = ""
     for source in sources:

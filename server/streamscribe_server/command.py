@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
+from streamscribe.device import ALLOWED, AUTO, CPU, Device
+from streamscribe.loading import ModelChoice
 from streamscribe.options import RANGES_MS, SessionOptions
 from streamscribe.store import DEFAULT_MODEL, SPHINX
 from streamscribe_protocol.messages import STREAM_PATH
@@ -35,18 +37,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _DEFAULTS = SessionOptions()
-
-
-@dataclass(frozen=True, slots=True)
-class ModelChoice:
-    """Which model to load and how."""
-
-    model: str
-    """Name, or the folder of a bundle."""
-    vad: str
-    threads: int | None
-    models_dir: Path | None
-    language_model: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +102,12 @@ class Chosen(Speech, Sharing, Access, Watch):
     type=click.IntRange(1),
     help="Threads of one model call [default: so many that workers use every core once].",
 )
+@click.option(
+    "--device",
+    default=AUTO,
+    show_default=True,
+    help=f"What the model runs on: {ALLOWED}.",
+)
 @watch_options
 def serve(  # noqa: PLR0913 - one parameter per option
     host: str,
@@ -123,6 +119,7 @@ def serve(  # noqa: PLR0913 - one parameter per option
     language_model: str | None,
     max_sessions: int,
     threads: int | None,
+    device: str,
     **chosen: Unpack[Chosen],
 ) -> None:
     """Transcribe live audio for clients that connect over WebSockets.
@@ -136,8 +133,8 @@ def serve(  # noqa: PLR0913 - one parameter per option
         endpoint_silence_ms=endpoint_silence_ms,
         soft_pause_ms=min(_DEFAULTS.soft_pause_ms, endpoint_silence_ms),
     )
-    threads = threads or threads_per_worker(scheduling_of(chosen).workers)
-    choice = ModelChoice(model, vad, threads, models_dir, language_model)
+    threads = threads or threads_per_worker(scheduling_of(chosen, [CPU]).workers)
+    choice = ModelChoice(model, vad, threads, models_dir, language_model, device)
     _serve(Place(host, port), chosen, limits, choice, told(options, chosen))
 
 
@@ -152,11 +149,11 @@ def _serve(
     with bind(place.host, place.port, limits) as listener:
         _look_at_exposure(listener, chosen, terms, certificate)
         traces = traces_of(chosen)
-        catalogue = _load(choice, options)
+        catalogue, devices = _load(choice, options)
         scheme = "ws" if certificate is None else "wss"
         address = f"{scheme}://{_address(listener)}{STREAM_PATH} (model {catalogue.default.name})"
         run_until_stopped(
-            make_app(catalogue, limits, scheduling_of(chosen), terms=terms, traces=traces),
+            make_app(catalogue, limits, scheduling_of(chosen, devices), terms=terms, traces=traces),
             listener,
             limits,
             on_ready=lambda: click.echo(f"streamscribe: listening on {address}"),
@@ -173,22 +170,19 @@ def _look_at_exposure(
         logger.warning("API keys come in the clear to %s; --tls-cert encrypts them", address)
 
 
-def _load(choice: ModelChoice, options: SessionOptions) -> "Catalogue":
-    from streamscribe.recognizer import load_recognizer
+def _load(choice: ModelChoice, options: SessionOptions) -> tuple["Catalogue", list[Device]]:
+    from streamscribe.loading import load_recognizers
     from streamscribe.store import find_bundle
     from streamscribe_server.catalogue import Catalogue, ServedModel
 
     bundle = find_bundle(choice.model, choice.models_dir)
-    recognizer = load_recognizer(
-        choice.model,
-        vad=choice.vad,
-        options=options,
-        threads=choice.threads,
-        models_dir=choice.models_dir,
-        language_model=choice.language_model,
-    )
-    recognizer.resolve(options)  # what the model can't follow is refused before anybody connects
-    return Catalogue([ServedModel(bundle.name, bundle.languages, recognizer, options)])
+    loaded = load_recognizers(choice, options)
+    devices = [one.device for one in loaded]
+    logger.info("model %s runs on %s", bundle.name, ", ".join(map(str, devices)))
+    first, *others = (one.recognizer for one in loaded)
+    first.resolve(options)  # what the model can't follow is refused before anybody connects
+    served = ServedModel(bundle.name, bundle.languages, first, options, tuple(others))
+    return Catalogue([served]), devices
 
 
 def _address(listener: socket.socket) -> str:

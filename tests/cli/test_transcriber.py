@@ -10,11 +10,12 @@ from click.testing import CliRunner
 from fakes import join, make_recognizer, silence, talk
 from fakes_live import RunningServer, running_server
 from fakes_server import SPEECH, ScriptedRecognizer
-from streamscribe import recognizer
 from streamscribe.abilities import Abilities
 from streamscribe.codec import Encoding, encode
+from streamscribe.device import CPU
 from streamscribe.errors import IncompleteSample
 from streamscribe.ingest import AudioFormat
+from streamscribe.loading import Loaded, ModelChoice
 from streamscribe.options import CommitBy, Latency, Search, SessionOptions, Task
 from streamscribe.recognizer import Recognizer
 from streamscribe_cli import transcriber
@@ -110,23 +111,49 @@ def test_what_the_blocks_raise_is_raised_by_the_engine_here_too() -> None:
 
 
 @pytest.fixture
-def loaded(monkeypatch: pytest.MonkeyPatch) -> list[SessionOptions]:
+def choices() -> list[ModelChoice]:
+    """How each of those recognizers was to be loaded."""
+    return []
+
+
+@pytest.fixture
+def loaded(choices: list[ModelChoice], monkeypatch: pytest.MonkeyPatch) -> list[SessionOptions]:
     """Options of each recognizer that was asked for; all of them have scripted ears."""
     options: list[SessionOptions] = []
 
-    def load(model: str, **asked: object) -> Recognizer:
-        assert isinstance(asked["options"], SessionOptions)
-        options.append(asked["options"])
+    def load(choice: ModelChoice, asked: SessionOptions) -> Loaded:
+        options.append(asked)
+        choices.append(choice)
         scripted = make_recognizer()
-        return Recognizer(scripted.model, scripted.new_vad, options[-1])
+        return Loaded(CPU, Recognizer(scripted.model, scripted.new_vad, asked), ())
 
-    monkeypatch.setattr(recognizer, "load_recognizer", load)
+    monkeypatch.setattr(transcriber, "load_one", load)
     return options
 
 
 @pytest.mark.parametrize("command", [transcribe, listen, serve])
 def test_every_command_that_hears_speech_can_be_told_of_it(command: click.Command) -> None:
     assert set(Speech.__annotations__) <= {parameter.name for parameter in command.params}
+
+
+def test_the_device_that_is_asked_for_reaches_the_engine_here(
+    loaded: list[SessionOptions], choices: list[ModelChoice]
+) -> None:
+    CliRunner().invoke(cli, ["transcribe", "--device", "cuda:1", "-"], input=SPEECH)
+    CliRunner().invoke(cli, ["transcribe", "-"], input=SPEECH)
+    assert [choice.device for choice in choices] == ["cuda:1", "auto"]
+
+
+def test_a_device_that_can_not_be_had_fails_and_says_how_to_get_it() -> None:
+    result = CliRunner().invoke(cli, ["transcribe", "--device", "cuda:99", "-"], input=SPEECH)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: device cuda:99 can't be used: ")
+
+
+def test_a_device_can_not_be_chosen_for_a_server() -> None:
+    asked = ["transcribe", "--server", "ws://127.0.0.1:1", "--device", "cuda", "-"]
+    result = CliRunner().invoke(cli, asked, input=SPEECH)
+    assert (result.exit_code, "--device can't go with --server" in result.stderr) == (2, True)
 
 
 def test_what_is_said_of_the_speech_reaches_the_engine_here(loaded: list[SessionOptions]) -> None:
