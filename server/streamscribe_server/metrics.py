@@ -71,7 +71,10 @@ class Metrics:
         self._loop_lag = histogram(
             "event_loop_lag_seconds", "How late the event loop ran a timer.", _LOOP_LAG_S
         )
-        self._busy = gauge("busy_ratio", "Part of the time that the engine thread is busy, 0 to 1.")
+        self._busy_engines: dict[object, float] = {}
+        self._busy = gauge(
+            "busy_ratio", "Part of the time that the busiest engine's model is at work, 0 to 1."
+        )
         sessions = gauge("sessions", "Sessions held: live ones have a client.", "state")
         self._live, self._parked = sessions.labels("live"), sessions.labels("parked")
         self._models = gauge("model_info", "1 for each model served.", "model")
@@ -112,9 +115,10 @@ class Metrics:
         """So many partial steps were left out, since later ones stand for them."""
         self._coalesced.inc(steps)
 
-    def busy(self, ratio: float) -> None:
-        """The engine thread was busy for this part of the time, in [0, 1]."""
-        self._busy.set(ratio)
+    def busy(self, ratio: float, engine: object = None) -> None:
+        """The model of ``engine`` was at work for this part of the time, in [0, 1]."""
+        self._busy_engines[engine] = ratio
+        self._busy.set(max(tuple(self._busy_engines.values())))
 
     def loop_lag(self, seconds: float) -> None:
         """The event loop ran a timer so late."""

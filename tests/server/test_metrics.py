@@ -44,6 +44,16 @@ def test_two_applications_in_one_process_do_not_count_together() -> None:
     assert other.value("streamscribe_errors_total", code="internal") == 0
 
 
+def test_of_several_engines_the_busiest_counts() -> None:
+    metrics = Metrics()
+    metrics.busy(0.25, engine="one")
+    metrics.busy(0.75, engine="other")
+    metrics.busy(0.5, engine="one")
+    assert metrics.value("streamscribe_busy_ratio") == 0.75
+    metrics.busy(0.125, engine="other")
+    assert metrics.value("streamscribe_busy_ratio") == 0.5
+
+
 def test_values_of_a_label_are_bounded_however_many_come() -> None:
     metrics = Metrics()
     for number in range(MAX_VALUES + 100):
