@@ -156,6 +156,7 @@ async def _metrics(request: Request) -> Response:
     entrance: Entrance = request.app.state.entrance
     if not entrance.terms.open_metrics and (refused := entrance.may_ask(request)):
         return _refusal(refused)
+    service.count()
     body, content_type = service.metrics.exposition(request.headers.get("Accept", ""))
     return Response(body, headers={"Content-Type": content_type})
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import secrets
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -13,11 +14,21 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from fakes_live import START, RunningServer, finals, get, received, running_server
+from fakes_live import (
+    START,
+    RunningServer,
+    client,
+    finals,
+    get,
+    received,
+    running_server,
+    wait_until_gone,
+)
 from fakes_server import SPEECH, ScriptedRecognizer
-from streamscribe_protocol.messages import Finish, encode
+from streamscribe_protocol.messages import Finish, Flush, Flushed, encode
 from streamscribe_server.entrance import Terms
 from streamscribe_server.keys import read_keys
+from streamscribe_server.limits import Limits
 
 KEY = secrets.token_urlsafe(24)
 PAGE = "https://app.example.com"
@@ -144,6 +155,31 @@ def test_without_allowed_pages_no_page_reads_anything() -> None:
     with running_server(ScriptedRecognizer()) as server:
         headers = asked(server, "/health", Origin=PAGE)[1]
     assert not [name for name in headers if name.startswith("access-control")]
+
+
+def test_a_key_that_has_all_its_sessions_open_is_told_to_come_later() -> None:
+    terms = Terms(keys=read_keys(None, f"ada:{KEY}"), sessions_per_key=1)
+    key = {"Authorization": f"Bearer {KEY}"}
+    with running_server(ScriptedRecognizer(), terms=terms) as server:
+        with connect(server.url, additional_headers=key) as connection:
+            connection.send(encode(START))
+            connection.recv(timeout=10)
+            status, said = refused(server, additional_headers=key)
+            assert (status, said) == (429, "1 sessions of this key are open; allowed: 1")
+        wait_until_gone(server)
+        assert transcribed(server, additional_headers=key) == ["100"]
+
+
+def test_a_flood_of_frames_is_taken_no_faster_than_is_fair_and_none_is_lost() -> None:
+    limits = Limits(text_frames_per_s=20, frame_burst_s=0.1)
+    with running_server(ScriptedRecognizer(), limits) as server, client(server) as connection:
+        began_s = time.monotonic()
+        for number in range(12):
+            connection.send(encode(Flush(str(number))))
+        connection.send(encode(Finish()))
+        flushed = [message.id for message in received(connection) if isinstance(message, Flushed)]
+    assert flushed == [str(number) for number in range(12)]
+    assert time.monotonic() - began_s >= (12 - 2) / 20
 
 
 def test_refusals_are_counted_by_their_reason(server: RunningServer) -> None:
