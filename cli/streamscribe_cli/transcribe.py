@@ -15,7 +15,7 @@ from streamscribe.errors import AudioError
 from streamscribe.ingest import AudioFormat
 from streamscribe_cli.audio_files import Recording, open_recording, raw_recording
 from streamscribe_cli.devices import device_option
-from streamscribe_cli.display import open_progress_bar
+from streamscribe_cli.display import BROKEN, LOST, open_progress_bar
 from streamscribe_cli.transcriber import (
     Chosen,
     Transcriber,
@@ -23,8 +23,9 @@ from streamscribe_cli.transcriber import (
     transcriber_options,
 )
 from streamscribe_cli.transcript import Format, written
+from streamscribe_client.events import Disconnected
 from streamscribe_protocol.captions import to_text
-from streamscribe_protocol.messages import Error, Final
+from streamscribe_protocol.messages import Error, Final, Gap
 
 if TYPE_CHECKING:
     from streamscribe_cli.audio_files import RawSource
@@ -100,7 +101,7 @@ def transcribe(  # noqa: PLR0913 - one parameter per option
     format = Format(written_as)
     raw = _raw_format(files, rate, channels, encoding)
     sources = _sources(files, format, output)
-    transcriber = make_transcriber(ctx, chosen, partials=False, device=device)
+    transcriber = make_transcriber(ctx, chosen, live=False, device=device)
     failed = 0
     separator = ""
     for source in sources:
@@ -195,6 +196,10 @@ def _transcribe(
                         bar.echo(to_text([event]))
                 case Error(code=code, message=message):
                     _warn(source, f"{code}: {message}")
+                case Disconnected(reason=reason):
+                    _warn(source, f"{BROKEN}: {reason}")
+                case Gap():
+                    _warn(source, LOST)
     if not any(final.text for final in finals):
         _warn(source, "no speech found")
     if not streamed:

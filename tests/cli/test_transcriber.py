@@ -1,4 +1,6 @@
+import secrets
 from collections.abc import Iterator
+from typing import Unpack
 
 import click
 import numpy as np
@@ -20,9 +22,17 @@ from streamscribe_cli import transcriber
 from streamscribe_cli.listen import listen
 from streamscribe_cli.main import cli
 from streamscribe_cli.transcribe import transcribe
-from streamscribe_cli.transcriber import LocalTranscriber, RemoteTranscriber
+from streamscribe_cli.transcriber import (
+    Chosen,
+    LocalTranscriber,
+    RemoteTranscriber,
+    make_transcriber,
+    transcriber_options,
+)
 from streamscribe_protocol.messages import Final, Partial
 from streamscribe_server.command import serve
+from streamscribe_server.entrance import Terms
+from streamscribe_server.keys import read_keys
 from streamscribe_server.speech import Speech
 
 PCM16 = AudioFormat("pcm_s16le", 16_000, 1)
@@ -210,9 +220,48 @@ def test_what_is_said_of_the_speech_reaches_the_server() -> None:
     )
 
 
+@pytest.mark.parametrize(("live", "overflow"), [(True, "gap"), (False, "wait")])
+def test_a_microphone_does_not_wait_for_a_connection_and_a_recording_does(
+    live: bool, overflow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, object]] = []
+
+    @transcriber_options
+    @click.pass_context
+    def ask(ctx: click.Context, **chosen: Unpack[Chosen]) -> None:
+        make_transcriber(ctx, chosen, live=live)
+
+    def remember(server: str, options: dict[str, object]) -> None:
+        asked.append(options)
+
+    monkeypatch.setattr(transcriber, "RemoteTranscriber", remember)
+    result = CliRunner().invoke(click.command()(ask), ["--server", "localhost"])
+    assert result.exit_code == 0, result.output
+    assert [(one["partials"], one["overflow"]) for one in asked] == [(live, overflow)]
+
+
 def test_what_the_server_can_not_follow_is_its_word_against_it(server: RunningServer) -> None:
     arguments = ["transcribe", "--server", server.url, "--language", "de", "-"]
     result = CliRunner().invoke(cli, arguments, input=SPEECH)
     assert result.exit_code == 1
     assert "unsupported_language" in result.stderr
     assert "allowed: en: the languages of scripted" in result.stderr
+
+
+def test_a_server_that_wants_a_key_is_shown_it() -> None:
+    key = secrets.token_urlsafe(24)
+    terms = Terms(keys=read_keys(None, key))
+    with running_server(ScriptedRecognizer(), terms=terms) as server:
+        arguments = ["transcribe", "--server", server.url, "-"]
+        runner = CliRunner()
+        refused = runner.invoke(cli, arguments, input=SPEECH)
+        assert refused.exit_code == 1
+        assert "it wants an API key" in refused.output
+        served = runner.invoke(cli, [*arguments, "--api-key", key], input=SPEECH)
+    assert (served.exit_code, served.output.strip()) == (0, "100")
+
+
+def test_a_key_without_a_server_is_refused() -> None:
+    result = CliRunner().invoke(cli, ["transcribe", "--api-key", "x" * 32, "-"], input=SPEECH)
+    assert result.exit_code == 2
+    assert "--api-key is for a --server, and there is none" in result.output
