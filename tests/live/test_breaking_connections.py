@@ -20,6 +20,7 @@ from live_client import PACKET_BYTES, PCM16, finals, streamed, text
 from streamscribe_cli.server_process import ServerProcess, local_server
 from streamscribe_client import Final, Flushed, Partial, SpeechStarted, connect
 from streamscribe_client.events import Disconnected, Reconnected, StreamEvent
+from streamscribe_protocol.messages import Gap
 
 BYTES_PER_S = 32_000
 AT_1_6_S, AT_4_7_S, AT_6_5_S, AT_8_9_S = (round(BYTES_PER_S * s) for s in (1.6, 4.7, 6.5, 8.9))
@@ -132,6 +133,53 @@ def test_a_flush_before_a_break_is_answered_after_it(server: ServerProcess) -> N
     assert [event.id for event in events if isinstance(event, Flushed)] == [flush_id]
     ends_ms = [final.end_ms for final in finals(events)]
     assert AT_4_7_S // 32 in ends_ms
+
+
+def test_a_recording_sent_as_fast_as_it_goes_waits_and_loses_nothing(
+    server: ServerProcess,
+) -> None:
+    recording = PCM16 * 3
+    events: list[StreamEvent] = []
+    with proxy_to(server) as proxy, connect(proxy.url, overflow="wait") as stream:
+        stream.send_soon([recording])
+        for event in stream:
+            events.append(event)
+            if isinstance(event, Final) and stream.reconnects < 4:
+                proxy.cut_all()
+        assert stream.reconnects >= 4
+    assert_sound(events)
+    assert text(events) == text(streamed(server, recording))
+
+
+def test_audio_beyond_the_buffer_becomes_a_gap_and_the_rest_is_heard(
+    server: ServerProcess, undisturbed: list[StreamEvent]
+) -> None:
+    with proxy_to(server) as proxy, connect(proxy.url, buffer_s=5.0) as stream:
+
+        def shut() -> None:
+            proxy.shut()
+            proxy.cut_all()
+
+        stream.send_soon(spoken(3.0, {AT_1_6_S: shut, AT_8_9_S: proxy.open}))
+        events = list(stream)
+    (gap,) = [event for event in events if isinstance(event, Gap)]
+    assert gap.from_at <= AT_1_6_S // 2 < gap.to_at <= len(PCM16) // 2
+    assert_sound(events)
+    assert text(events).endswith("what you can do for your country.")
+    assert len(text(events).split()) < len(text(undisturbed).split()) - 3
+
+
+@pytest.mark.slow
+def test_a_connection_that_is_dead_without_a_word_is_noticed(
+    server: ServerProcess, undisturbed: list[StreamEvent]
+) -> None:
+    with proxy_to(server) as proxy:
+        events = heard(proxy.url, {AT_4_7_S: proxy.freeze_all}, times_faster=0.5)
+    (broken,) = [event for event in events if isinstance(event, Disconnected)]
+    assert "no message came for 15 s" in broken.reason
+    assert resumptions(events) == ["continued"]
+    assert_sound(events)
+    assert text(events) == text(undisturbed)
 
 
 @contextmanager
