@@ -13,6 +13,7 @@ from bench.command import Request, bench_command
 from bench.outcome import Figures, Grid, Outcome
 from bench.resident import Resident
 from bench.stream_load import RAMP_MAX_S, known_capacity, play, speech_programme
+from streamscribe_cli.demo import last_error
 from streamscribe_cli.load.file_limit import allow_sockets
 from streamscribe_cli.load.load import SETTLE_S
 from streamscribe_cli.server_process import ServerProcess, local_server
@@ -38,7 +39,11 @@ def main(request: Request, capacity: int | None, seconds: float, server: str) ->
         Resident(process.process.pid) as resident,
     ):
         figures = play(process.url, programme, streams, seconds)
-        figures |= {"crashed": crashed(process), "memory": growth(resident, seconds)}
+        figures |= {
+            "crashed": crashed(process),
+            "server_says": last_error(process.log()),
+            "memory": growth(resident, seconds),
+        }
     memory, finals, refusal = figures["memory"], figures["finals"], figures["refusal"]
     assert isinstance(memory, dict) and isinstance(finals, dict) and isinstance(refusal, dict)
     rows = (
@@ -55,7 +60,7 @@ def main(request: Request, capacity: int | None, seconds: float, server: str) ->
 
 def crashed(server: ServerProcess) -> int:
     """1 if the server's process is gone, or has logged an error; else 0."""
-    return int(server.process.poll() is not None or " ERROR " in server.log())
+    return int(server.process.poll() is not None or bool(last_error(server.log())))
 
 
 def growth(resident: Resident, seconds: float) -> Figures:

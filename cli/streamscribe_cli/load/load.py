@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
-from streamscribe_cli.load.player import Part, Player, State, packet_len
+from streamscribe_cli.load.player import CONNECT_MAX_S, Part, Player, State, packet_len
 from streamscribe_cli.load.programme import Programme
 from streamscribe_client import connect_async
 from streamscribe_client.address import stream_url
@@ -104,7 +104,7 @@ class Load:
 
 async def probe(url: str, options: StreamOptions) -> EffectiveOptions:
     """The options that a stream would have. Raises what stands in the way of one stream."""
-    async with connect_async(url, **options) as stream:
+    async with connect_async(url, timeout_s=CONNECT_MAX_S, **options) as stream:
         return stream.options
 
 
