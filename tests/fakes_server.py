@@ -97,7 +97,7 @@ class ScriptedSession:
         while self._in_flight is None and (hop_end_at := self._hop_end_at()) is not None:
             start_at = self._start_at
             hop = self._audio[self.decided_at - start_at : hop_end_at - start_at]
-            if self._open_at is not None and self._reopened and not hop.any():
+            if self._reopened and len(hop) and not hop.any():
                 self._decide(hop_end_at)
                 self._open_at = hop_end_at
                 continue

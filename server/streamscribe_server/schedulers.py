@@ -65,7 +65,8 @@ class Schedulers:
         """Begin a stream; its updates go to ``deliver``, on the thread of its engine."""
         candidates = self._by_model[self._catalogue.find(command.model).name]
         usable = [one for one in candidates if one.refusal() is None] or candidates
-        scheduler = min(usable, key=lambda one: one.streams)
+        placed = list(self._by_stream.values())
+        scheduler = min(usable, key=placed.count)
         self._by_stream[stream_id] = scheduler
         if self._traces is not None:
             deliver = self._traces.begin(stream_id, command, deliver)

@@ -87,7 +87,8 @@ class Line:
 
     async def room(self) -> None:
         """Wait until the dialogue has room for more audio."""
-        await self._change.until(lambda: self._dialogue.has_room or self.inbox.ended)
+        if not self._dialogue.has_room:
+            await self._change.until(lambda: self._dialogue.has_room or self.inbox.ended)
 
     def end(self, failure: BaseException | None) -> None:
         """No more events will come; whoever waits is woken."""
