@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Message
 from starlette.websockets import WebSocket
 
@@ -67,20 +67,24 @@ def make_app(
             await asyncio.to_thread(traces.close)
 
     app = Starlette(
-        routes=[
-            WebSocketRoute(STREAM_PATH, _stream),
-            WebSocketRoute("/{path:path}", _no_such_stream),
-            Route("/health", _health),
-            Route("/ready", _ready),
-            Route("/metrics", _metrics),
-            Route("/v1/models", _models),
-        ],
+        routes=_routes(),
         exception_handlers={HTTPException: _http_error},
         lifespan=lifespan,
         middleware=[_cross_origin(terms.origins)] if terms.origins else [],
     )
     app.state.entrance = Entrance(terms)
     return app
+
+
+def _routes() -> list[BaseRoute]:
+    return [
+        WebSocketRoute(STREAM_PATH, _stream),
+        WebSocketRoute("/{path:path}", _no_such_stream),
+        Route("/health", _health),
+        Route("/ready", _ready),
+        Route("/metrics", _metrics),
+        Route("/v1/models", _models),
+    ]
 
 
 def _cross_origin(origins: tuple[str, ...]) -> Middleware:

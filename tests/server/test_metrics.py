@@ -2,7 +2,8 @@ import threading
 
 import pytest
 
-from streamscribe_server.metrics import MAX_VALUES, OTHER, Metrics
+from streamscribe_server.metric_families import MAX_VALUES, OTHER
+from streamscribe_server.metrics import Metrics
 
 
 def test_what_happened_is_what_is_exposed() -> None:
