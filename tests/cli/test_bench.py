@@ -3,6 +3,8 @@
 import asyncio
 import builtins
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import soundfile
 from click.testing import CliRunner, Result
 from websockets.sync.server import ServerConnection
 
-from fakes_live import running_server
+from fakes_live import RunningServer, running_server, wait_until_gone
 from fakes_server import ScriptedRecognizer
 from fakes_wire_server import answer_start, refusing_server, scripted_server
 from streamscribe_cli.bench import LoadFailed, bench
@@ -37,6 +39,14 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "WATCH_S", 0.05)
 
 
+@contextmanager
+def served(recognizer: ScriptedRecognizer, limits: Limits | None = None) -> Iterator[RunningServer]:
+    """A server that is stopped once its side of every connection is closed."""
+    with running_server(recognizer, limits) as server:
+        yield server
+        wait_until_gone(server)
+
+
 @pytest.fixture
 def noise(tmp_path: Path) -> Path:
     """A second of what the scripted engine takes for speech."""
@@ -59,7 +69,7 @@ def played(url: str, streams: int = 2, seconds: float = 0.3) -> Load:
 
 def test_every_stream_is_played_to_its_end_and_measured(noise: Path, tmp_path: Path) -> None:
     json_file, plot_file = tmp_path / "load.json", tmp_path / "load.svg"
-    with running_server(ScriptedRecognizer()) as server:
+    with served(ScriptedRecognizer()) as server:
         result = run(
             "--url", server.url, "--streams", 3, "--seconds", 2, "--ramp-s", 0.1,
             "--audio", noise, "--json", json_file, "--plot", plot_file,
@@ -74,7 +84,7 @@ def test_every_stream_is_played_to_its_end_and_measured(noise: Path, tmp_path: P
 
 
 def test_streams_beyond_what_the_server_takes_are_counted_as_refused() -> None:
-    with running_server(ScriptedRecognizer(), Limits(max_sessions=2)) as server:
+    with served(ScriptedRecognizer(), Limits(max_sessions=2)) as server:
         found = played(server.url, streams=5)
     figures = figures_of(found)
     assert (figures["finished"], figures["refused"], figures["failed"]) == (2, 3, 0)
@@ -117,7 +127,7 @@ def test_a_stream_whose_end_never_comes_is_given_up(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_hopeless_load_is_stopped() -> None:
-    with running_server(ScriptedRecognizer()) as server:
+    with served(ScriptedRecognizer()) as server:
         plan = LoadPlan(url=server.url, streams=2, seconds=60, ramp_s=0)
         tone = np.full(16_000, 0.1, dtype=np.float32)
         found = Load(plan, make_programme([tone], endpoint_silence_ms=800, seed=0))
@@ -128,7 +138,7 @@ def test_a_hopeless_load_is_stopped() -> None:
 def test_what_is_shown_meanwhile_has_a_line_for_everything() -> None:
     from rich.console import Console
 
-    with running_server(ScriptedRecognizer(), Limits(max_sessions=1)) as server:
+    with served(ScriptedRecognizer(), Limits(max_sessions=1)) as server:
         found = played(server.url, streams=2, seconds=2)
     console = Console(width=120)
     with console.capture() as captured:
@@ -188,7 +198,7 @@ def test_no_streams_are_no_load() -> None:
 
 def test_a_load_from_which_no_text_came_has_failed(noise: Path) -> None:
     recognizer = ScriptedRecognizer(words_per_hop=0)
-    with running_server(recognizer) as server:
+    with served(recognizer) as server:
         result = run("--url", server.url, "--streams", 1, "--seconds", 1, "--audio", noise)
     assert result.exit_code == 1 and "no text came back" in result.stderr
 

@@ -12,7 +12,6 @@ the last answers of that part come under full load.
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlencode, urlsplit
@@ -91,16 +90,20 @@ class Load:
     async def run(self, hopeless: Callable[["Load"], bool] = lambda load: False) -> None:
         """Play all streams to their ends, or until ``hopeless`` says yes."""
         cpu_s, began_s = time.process_time(), time.monotonic()
-        playing = asyncio.gather(*(player.play() for player in self.players))
-        while not playing.done():
-            await asyncio.wait({playing}, timeout=WATCH_S)
-            if hopeless(self) and not playing.done():
-                self.stopped_early = True
-                playing.cancel()
-                with suppress(asyncio.CancelledError):
-                    await playing
-        if not self.stopped_early:
-            playing.result()
+        playing = {asyncio.create_task(player.play()) for player in self.players}
+        try:
+            while not all(task.done() for task in playing):
+                await asyncio.wait(playing, timeout=WATCH_S)
+                if hopeless(self):
+                    self.stopped_early = not all(task.done() for task in playing)
+                    break
+        finally:
+            for task in playing:
+                task.cancel()
+            await asyncio.wait(playing)  # each closes its connection first
+        for task in playing:
+            if not task.cancelled():
+                task.result()
         self.cores = (time.process_time() - cpu_s) / (time.monotonic() - began_s)
 
 
