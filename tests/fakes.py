@@ -22,6 +22,7 @@ from streamscribe.recognizer import Recognizer, drive
 from streamscribe.seq2seq_options import resolve
 from streamscribe.seq2seq_policy import Seq2SeqPolicy, Traits
 from streamscribe.session import Session
+from streamscribe.stages import Told, untold
 from streamscribe.timeline import SAMPLE_RATE
 
 WORD_LEN: Final = 3_361
@@ -36,6 +37,9 @@ GUESS: Final = 2_000
 class WordTable:
     """Token ``k`` is the word " wk", ``PERIOD`` is ".", ``GUESS + k`` is " xk"."""
 
+    def __len__(self) -> int:
+        return GUESS + PERIOD
+
     def token_bytes(self, token: int) -> bytes:
         if token == PERIOD:
             return b"."
@@ -44,6 +48,9 @@ class WordTable:
 
 class LetterTable:
     """Token ``n`` is the character with code ``n``: words of many tokens."""
+
+    def __len__(self) -> int:
+        return 256
 
     def token_bytes(self, token: int) -> bytes:
         return chr(token).encode()
@@ -61,6 +68,7 @@ class ScriptedModel:
     languages = ("xx",)
 
     def __init__(self, *, guesses: bool = True, max_tokens_per_s: float = 50.0) -> None:
+        self.told: Told = untold
         self.tokens = WordTable()
         self.max_tokens_per_s = max_tokens_per_s
         self.steps: list[DecodeStep] = []

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from streamscribe.abilities import Abilities, checked
+from streamscribe.continuation import Continuation
 from streamscribe.errors import OptionError
-from streamscribe.events import Endpoint, Event, Final, Flushed, Partial, Rule, SpeechStarted
+from streamscribe.events import Endpoint, Event, Final, Flushed, Gap, Partial, Rule, SpeechStarted
 from streamscribe.ingest import AudioFormat
 from streamscribe.model import (
     DecodeResult,
@@ -24,14 +25,21 @@ from streamscribe.model import (
     StepResult,
 )
 from streamscribe.options import SessionOptions
+from streamscribe.stages import Told
+from streamscribe_server.batch import Outcome
 from streamscribe_server.catalogue import Catalogue, ServedModel
 from streamscribe_server.engine import Engine
+from streamscribe_server.limits import Limits
 from streamscribe_server.mailbox import Command, Open, Progress, Update
+from streamscribe_server.metrics import Metrics
+from streamscribe_server.scheduling import Scheduling
 
 HOP_LEN = 8_000
 HOPS_PER_SEGMENT = 4
 BREAKS_SESSION = 0.75
 """A sample that makes the scripted session raise."""
+STUCK_SESSION = 0.625
+"""A sample that makes the scripted session decide nothing more."""
 BREAKS_MODEL = 0.5
 """Loudness that makes the scripted model raise."""
 
@@ -39,8 +47,11 @@ BREAKS_MODEL = 0.5
 class ScriptedSession:
     """Same verbs as the engine's session; what it says depends on the audio alone."""
 
-    def __init__(self, options: SessionOptions | None = None) -> None:
+    def __init__(
+        self, options: SessionOptions | None = None, continuation: Continuation | None = None
+    ) -> None:
         self.options = options
+        self.continuation = continuation
         self._audio: Samples = np.zeros(0, dtype=np.float32)
         self._eof = False
         self._flushes: list[tuple[int, str]] = []
@@ -49,14 +60,18 @@ class ScriptedSession:
         self._segment = 0
         self._open_at: int | None = None
         self._words: list[str] = []
+        self._committed: list[str] = []  # by the session that this one goes on with
+        self._reopened = False
         self.hotwords: tuple[str, ...] = ()
         self.received_lens: list[int] = []
-        self.decided_at = 0
-        self.settled_at = 0
+        self._start_at = self.decided_at = self.settled_at = 0
+        if continuation is not None:
+            self._go_on(continuation)
+        self._skipped_at = 0
 
     @property
     def heard_at(self) -> int:
-        return len(self._audio)
+        return self._start_at + len(self._audio)
 
     @property
     def finished(self) -> bool:
@@ -80,7 +95,12 @@ class ScriptedSession:
 
     def step_wanted(self) -> DecodeStep | None:
         while self._in_flight is None and (hop_end_at := self._hop_end_at()) is not None:
-            hop = self._audio[self.decided_at : hop_end_at]
+            start_at = self._start_at
+            hop = self._audio[self.decided_at - start_at : hop_end_at - start_at]
+            if self._reopened and len(hop) and not hop.any():
+                self._decide(hop_end_at)
+                self._open_at = hop_end_at
+                continue
             if self._open_at is None and not hop.any():
                 self._decide(hop_end_at)
                 self.settled_at = hop_end_at
@@ -97,8 +117,9 @@ class ScriptedSession:
         assert self._in_flight is not None
         assert self._open_at is not None
         step, self._in_flight = self._in_flight, None
+        self._reopened = False
         self._words += [str(token) for token in result.tokens]
-        text = " ".join(self._words)
+        text = " ".join(self._committed + self._words[len(self._committed) :])
         if step.kind is StepKind.PARTIAL:
             self._events.append(Partial(self._segment, text, len(text), (), step.due_at))
         else:
@@ -107,8 +128,37 @@ class ScriptedSession:
             self._segment += 1
             self._open_at = None
             self._words = []
+            self._committed = []
             self.settled_at = step.due_at
         self._decide(step.due_at)
+
+    def skip_step(self, arrived_at: int) -> bool:
+        """The next step is for the audio of both hops."""
+        assert self._in_flight is not None
+        due_at = self._in_flight.due_at
+        if self._in_flight.kind is StepKind.FINAL or arrived_at < due_at + HOP_LEN:
+            return False
+        self._in_flight, self._skipped_at = None, due_at
+        return True
+
+    def _go_on(self, continuation: Continuation) -> None:
+        start_at = self._start_at = self.decided_at = self.settled_at = continuation.start_at
+        self._segment = continuation.segment
+        self._committed = continuation.committed_text.split()
+        if continuation.segment_open:
+            self._open_at = start_at
+            self._reopened = True
+        lost_from_at = continuation.lost_from_at
+        if lost_from_at is not None:
+            if continuation.segment_open:
+                self._events.append(Endpoint(self._segment, Rule.GAP, lost_from_at))
+                self._events.append(
+                    Final(self._segment, continuation.committed_text, (), lost_from_at, start_at)
+                )
+                self._segment += 1
+                self._open_at = None
+                self._committed = []
+            self._events.append(Gap(lost_from_at, start_at))
 
     def take_events(self) -> list[Event]:
         events, self._events = self._events, []
@@ -116,8 +166,10 @@ class ScriptedSession:
 
     def _hop_end_at(self) -> int | None:
         """Where the next hop ends, if all of it is there; a flush or the end cuts it short."""
+        if np.any(self._audio == STUCK_SESSION):
+            return None
         cuts_at = [at for at, _ in self._flushes] + ([self.heard_at] if self._eof else [])
-        end_at = min([self.decided_at + HOP_LEN, *cuts_at])
+        end_at = min([max(self.decided_at, self._skipped_at) + HOP_LEN, *cuts_at])
         if end_at == self.decided_at and self._open_at is None:
             self._decide(end_at)
             return self._hop_end_at() if self._flushes else None
@@ -149,8 +201,10 @@ class ScriptedRecognizer:
     def __post_init__(self) -> None:
         self.gate.set()
 
-    def open(self, options: SessionOptions | None = None) -> ScriptedSession:
-        self.sessions.append(ScriptedSession(options))
+    def open(
+        self, options: SessionOptions | None = None, continuation: Continuation | None = None
+    ) -> ScriptedSession:
+        self.sessions.append(ScriptedSession(options, continuation))
         return self.sessions[-1]
 
     def resolve(self, options: SessionOptions) -> SessionOptions:
@@ -160,6 +214,12 @@ class ScriptedRecognizer:
 
     def warm_up(self) -> None:
         self.run([DecodeStep(np.zeros(HOP_LEN, dtype=np.float32), (), (), 1, StepKind.FINAL, 0)])
+
+    def watch(self, told: Told) -> None:
+        pass
+
+    def cost_of_speech(self) -> float:
+        return 0.0
 
     def run(self, steps: Sequence[Step]) -> list[StepResult]:
         self.gate.wait()
@@ -193,10 +253,11 @@ SPEECH = pcm16(0.1, HOP_LEN)
 
 @dataclass
 class Bench:
-    """An engine whose clock moves only when told, and by ``call_s`` with each model call."""
+    """An engine with one worker, whose clock moves only when told, and with each model call."""
 
     max_batch: int = 1
     call_s: float = 0.0
+    coalesce: bool = True
     now_s: float = 0.0
     kinds: list[StepKind] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
@@ -204,7 +265,14 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.recognizer = ScriptedRecognizer(on_run=self._ran)
-        self.engine = Engine(catalogue_of(self.recognizer), self.max_batch, lambda: self.now_s)
+        self.metrics = Metrics()
+        self.engine = Engine(
+            catalogue_of(self.recognizer).default,
+            Scheduling(workers=1, max_batch=self.max_batch, coalesce=self.coalesce),
+            Limits(),
+            self.metrics,
+            lambda: self.now_s,
+        )
 
     def _ran(self, steps: Sequence[Step]) -> None:
         self.now_s += self.call_s
@@ -219,9 +287,24 @@ class Bench:
         for command in commands:
             self.engine.apply(stream, command, self.now_s)
 
+    def turn(self) -> bool:
+        """A slice for every stream, and a batch computed at once; False: nothing was left."""
+        left = self.engine.advance()
+        batch = self.engine.next_batch(1)
+        if batch is None:
+            return left
+        started_s = self.now_s
+        results: list[StepResult] | Exception
+        try:
+            results = self.recognizer.run(batch.steps)
+        except RuntimeError as error:
+            results = error
+        self.engine.complete(Outcome(batch, results, self.now_s - started_s))
+        return True
+
     def work(self) -> None:
         for _ in range(10_000):
-            if not self.engine.turn():
+            if not self.turn():
                 return
         raise AssertionError("the engine never comes to rest")
 

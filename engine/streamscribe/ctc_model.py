@@ -9,6 +9,7 @@ from streamscribe import ctc_options
 from streamscribe.bundle import Bundle
 from streamscribe.ctc_decoding import CtcDecoding
 from streamscribe.ctc_policy import CtcPolicy
+from streamscribe.device import CPU, Device
 from streamscribe.encoder_input import encoder_input, input_name
 from streamscribe.families import CtcFacts
 from streamscribe.language_model import LanguageModel
@@ -24,9 +25,16 @@ from streamscribe.model import (
     TokenTable,
 )
 from streamscribe.model_files import Role
-from streamscribe.onnx_graph import default_threads, input_names, open_graph
+from streamscribe.onnx_graph import (
+    Placement,
+    default_threads,
+    input_names,
+    open_graph,
+    placement,
+)
 from streamscribe.options import Latency, SessionOptions
 from streamscribe.policy import Policy
+from streamscribe.stages import Told, timed, untold
 from streamscribe.timeline import SAMPLE_RATE
 from streamscribe.tokens import PieceTable
 
@@ -39,8 +47,9 @@ class CtcModel:
 
     threads: threads of one model call; ``None``: as many as there are usable cores, at most 4.
     language_model: judges the words of sessions that search with a beam, which is then the rule.
-    Raises what ``Bundle.file`` raises, and ``BrokenModel`` if the runtime can't load a file or
-    the graph has other inputs than the bundle states.
+    device: what all its graphs run on.
+    Raises what ``Bundle.file`` raises, ``DeviceUnavailable``, and ``BrokenModel`` if the runtime
+    can't load a file or the graph has other inputs than the bundle states.
     """
 
     def __init__(
@@ -48,6 +57,7 @@ class CtcModel:
         bundle: Bundle,
         *,
         threads: int | None = None,
+        device: Device = CPU,
         language_model: LanguageModel | None = None,
     ) -> None:
         facts = bundle.facts
@@ -58,6 +68,7 @@ class CtcModel:
         self.blank = facts.blank
         self.chunks = facts.chunks
         """What each preset takes; may be replaced to try out others."""
+        self.told: Told = untold
         self._batchable = facts.batchable
         size = bundle.vocabulary.size
         self._tokens = PieceTable.read(bundle.file(Role.TOKENIZER), expected_tokens=size)
@@ -65,8 +76,10 @@ class CtcModel:
         threads = threads or default_threads()
         if bundle.has(Role.WEIGHTS):
             bundle.file(Role.WEIGHTS)  # checked here; the runtime finds it by the graph
-        self._encoder = open_graph(bundle.file(Role.ENCODER), threads)
-        self._head = open_graph(bundle.file(Role.HEAD), threads) if bundle.has(Role.HEAD) else None
+        self._encoder = open_graph(bundle.file(Role.ENCODER), threads, device)
+        self._head = (
+            open_graph(bundle.file(Role.HEAD), threads, device) if bundle.has(Role.HEAD) else None
+        )
         self._input = input_name(bundle.front_end, input_names(self._encoder), bundle.name)
         self._masked = "attention_mask" in input_names(self._encoder)
 
@@ -76,9 +89,10 @@ class CtcModel:
         return self._tokens
 
     @property
-    def provider(self) -> str:
-        """The execution provider that really runs the encoder."""
-        return str(self._encoder.get_providers()[0])
+    def placements(self) -> tuple[Placement, ...]:
+        """Where each graph really runs."""
+        head = () if self._head is None else (placement("head", self._head),)
+        return placement("encoder", self._encoder), *head
 
     def resolve(self, options: SessionOptions) -> SessionOptions:
         """The options with a preset of latency, its hop, and a search.
@@ -121,14 +135,15 @@ class CtcModel:
         """Log-probabilities, (batch, frames, vocabulary), of windows, (batch, samples)."""
         if self.front_end.frames(samples.shape[1]) < _FEWEST_FRAMES:
             return np.zeros((len(samples), 0, len(self._tokens)), dtype=np.float32)
-        inputs = {
-            self._input: np.stack([encoder_input(window, self.front_end) for window in samples])
-        }
+        with timed("features", self.told):
+            windows = np.stack([encoder_input(window, self.front_end) for window in samples])
+        inputs = {self._input: windows}
         if self._masked:
             inputs["attention_mask"] = np.ones(samples.shape, dtype=np.int64)
-        (out,) = self._encoder.run(None, inputs)
-        if self._head is not None:
-            (out,) = self._head.run(None, {"hidden": out})
+        with timed("encode", self.told):
+            (out,) = self._encoder.run(None, inputs)
+            if self._head is not None:
+                (out,) = self._head.run(None, {"hidden": out})
         return log_softmax(np.asarray(out, dtype=np.float32))
 
     def _groups(self, steps: Sequence[Step]) -> list[list[int]]:

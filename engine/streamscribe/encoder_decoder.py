@@ -13,6 +13,7 @@ import numpy as np
 from streamscribe import guards
 from streamscribe.abilities import Abilities
 from streamscribe.bundle import Bundle
+from streamscribe.device import CPU, Device
 from streamscribe.encoder_input import encoder_input, input_name
 from streamscribe.families import EncoderDecoderFacts
 from streamscribe.model import (
@@ -26,7 +27,14 @@ from streamscribe.model import (
     TokenTable,
 )
 from streamscribe.model_files import Role
-from streamscribe.onnx_graph import default_threads, input_names, open_graph, output_names
+from streamscribe.onnx_graph import (
+    Placement,
+    default_threads,
+    input_names,
+    open_graph,
+    output_names,
+    placement,
+)
 from streamscribe.options import Search as SearchKind
 from streamscribe.options import SessionOptions, Task
 from streamscribe.passes import Audio, Passes, Row, TokenCache
@@ -36,6 +44,7 @@ from streamscribe.seq2seq import Answer, Ask
 from streamscribe.seq2seq_decoding import MEAN_LOG_PROB_MIN, Decoding
 from streamscribe.seq2seq_options import resolve
 from streamscribe.seq2seq_policy import Seq2SeqPolicy, Traits
+from streamscribe.stages import Told, timed, untold
 from streamscribe.timeline import SAMPLE_RATE
 from streamscribe.tokens import PieceTable
 
@@ -47,11 +56,12 @@ class EncoderDecoderModel:
     """A bundle with seq2seq graphs of our own, ready to run; see ``AcousticModel``.
 
     threads: threads of one model call; ``None``: as many as there are usable cores, at most 4.
-    Raises what ``Bundle.file`` raises, and ``BrokenModel`` if the runtime can't load a file or
-    the graphs do not have the inputs that the bundle states.
+    device: what all its graphs run on.
+    Raises what ``Bundle.file`` raises, ``DeviceUnavailable``, and ``BrokenModel`` if the runtime
+    can't load a file or the graphs do not have the inputs that the bundle states.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int | None = None, device: Device = CPU) -> None:
         facts = bundle.facts
         assert isinstance(facts, EncoderDecoderFacts), f"{bundle.name} has other graphs"
         self.name = bundle.name
@@ -59,6 +69,7 @@ class EncoderDecoderModel:
         self.task = Task(bundle.task)
         self.front_end = bundle.front_end
         self.facts = facts
+        self.told: Told = untold
         self._tokens = PieceTable.read(
             bundle.file(Role.TOKENIZER), expected_tokens=bundle.vocabulary.size
         )
@@ -70,9 +81,9 @@ class EncoderDecoderModel:
         for role in (Role.WEIGHTS, Role.DECODER_WEIGHTS):
             if bundle.has(role):
                 bundle.file(role)  # checked here; the runtime finds it by the graph
-        self._encoder = open_graph(bundle.file(Role.ENCODER), threads)
+        self._encoder = open_graph(bundle.file(Role.ENCODER), threads, device)
         self._encoded = sorted(output_names(self._encoder))
-        self.passes = Passes(open_graph(bundle.file(Role.DECODER), threads), facts)
+        self.passes = Passes(open_graph(bundle.file(Role.DECODER), threads, device), facts)
         self._input = input_name(bundle.front_end, input_names(self._encoder), bundle.name)
 
     @property
@@ -86,9 +97,9 @@ class EncoderDecoderModel:
         return self.facts.max_tokens_per_s
 
     @property
-    def provider(self) -> str:
-        """The execution provider that really runs the encoder."""
-        return str(self._encoder.get_providers()[0])
+    def placements(self) -> tuple[Placement, ...]:
+        """Where each graph really runs."""
+        return placement("encoder", self._encoder), self.passes.placement
 
     def resolve(self, options: SessionOptions) -> SessionOptions:
         """The options as this model follows them; ``OptionError`` for those that it can't."""
@@ -110,6 +121,7 @@ class EncoderDecoderModel:
             self.facts.max_tokens_per_s,
             front_end=self.front_end,
             context=self.prompts.encode(options.prompt),
+            encode=self.prompts.encode,
             hears_alone=True,
             doubt=guards.Doubt(
                 mean_log_prob=MEAN_LOG_PROB_MIN,
@@ -139,10 +151,15 @@ class EncoderDecoderModel:
 
     def _together(self, steps: list[DecodeStep]) -> list[DecodeResult]:
         audible = [at for at, step in enumerate(steps) if self._is_audible(step)]
-        audios = dict(zip(audible, self.encode([steps[at] for at in audible]), strict=True))
+        with timed("encode", self.told):
+            encoded = self.encode([steps[at] for at in audible])
+        with timed("decode", self.told):
+            return self._decode(steps, dict(zip(audible, encoded, strict=True)))
+
+    def _decode(self, steps: list[DecodeStep], audios: dict[int, Audio]) -> list[DecodeResult]:
         found = [DecodeResult((), (), True)] * len(steps)
-        searches = {at: self._decoding.search(steps[at]) for at in audible}
-        given: dict[int, list[Answer[TokenCache]]] = {at: [] for at in audible}
+        searches = {at: self._decoding.search(steps[at]) for at in audios}
+        given: dict[int, list[Answer[TokenCache]]] = {at: [] for at in audios}
         while given:
             asked: dict[int, list[Ask[TokenCache]]] = {}
             for at, answers in given.items():

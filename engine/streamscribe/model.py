@@ -17,8 +17,10 @@ import numpy.typing as npt
 
 from streamscribe.options import Search, SessionOptions, Task
 
-if TYPE_CHECKING:  # policies speak in steps
+if TYPE_CHECKING:  # policies speak in steps; placements are the runtime's
+    from streamscribe.onnx_graph import Placement
     from streamscribe.policy import Policy
+    from streamscribe.stages import Told
 
 Samples: TypeAlias = npt.NDArray[np.float32]
 """(n,) float32, mono, in [-1, 1], at ``SAMPLE_RATE``."""
@@ -123,7 +125,15 @@ StepResult: TypeAlias = DecodeResult | FramesResult
 
 
 class TokenTable(Protocol):
-    """The part of a tokenizer that decoding needs."""
+    """The part of a tokenizer that decoding needs; immutable."""
+
+    def __len__(self) -> int:
+        """Count of tokens."""
+        ...
+
+    def __hash__(self) -> int:
+        """Of the table itself, whatever it holds."""
+        ...
 
     def token_bytes(self, token: int) -> bytes:
         """UTF-8 bytes of one token, maybe part of a character; a space starts a new word.
@@ -134,7 +144,10 @@ class TokenTable(Protocol):
 
 
 class AcousticModel(Protocol):
-    """A loaded model. ``run`` may be called from one thread at a time."""
+    """A loaded model. ``run`` may be called from several threads at once."""
+
+    told: "Told"
+    """Where the model says how long its stages took."""
 
     @property
     def name(self) -> str:
@@ -169,4 +182,13 @@ class AcousticModel(Protocol):
 
         Only steps that this model's policy asked for may be given.
         """
+        ...
+
+
+class PlacedModel(AcousticModel, Protocol):
+    """A model of graphs, which run somewhere."""
+
+    @property
+    def placements(self) -> "tuple[Placement, ...]":
+        """Where each graph really runs."""
         ...

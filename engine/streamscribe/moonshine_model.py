@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from streamscribe.abilities import Abilities
 from streamscribe.bundle import Bundle
+from streamscribe.device import CPU, Device
 from streamscribe.errors import BrokenModel
 from streamscribe.families import Seq2SeqFacts
 from streamscribe.guards import Doubt
@@ -26,12 +27,20 @@ from streamscribe.model import (
     TokenTable,
 )
 from streamscribe.model_files import Role
-from streamscribe.onnx_graph import Graph, default_threads, input_names, open_graph
+from streamscribe.onnx_graph import (
+    Graph,
+    Placement,
+    default_threads,
+    input_names,
+    open_graph,
+    placement,
+)
 from streamscribe.options import SessionOptions
 from streamscribe.policy import Policy
 from streamscribe.seq2seq import GreedySearch, Logits
 from streamscribe.seq2seq_options import resolve
 from streamscribe.seq2seq_policy import Seq2SeqPolicy, Traits
+from streamscribe.stages import Told, timed, untold
 from streamscribe.timeline import SAMPLE_RATE, ms_to_len
 from streamscribe.tokens import ByteTokenTable
 
@@ -56,24 +65,26 @@ class MoonshineModel:
 
     threads: threads of one model call; ``None``: as many as there are usable cores, at most 4,
     because a call this small gains nothing from more.
-    Raises what ``Bundle.file`` raises, and ``BrokenModel`` if the runtime can't load a file or
-    the graph does not have the inputs that the bundle states.
+    device: what all its graphs run on.
+    Raises what ``Bundle.file`` raises, ``DeviceUnavailable``, and ``BrokenModel`` if the runtime
+    can't load a file or the graph does not have the inputs that the bundle states.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int | None = None, device: Device = CPU) -> None:
         self.name = bundle.name
         self.languages = bundle.languages
         facts = bundle.facts
         assert isinstance(facts, Seq2SeqFacts), f"{bundle.name} is not of this family"
+        self.told: Told = untold
         self.max_tokens_per_s = facts.max_tokens_per_s
         self._bos = facts.bos
         self._eos = facts.eos
         self._shortest_len = bundle.front_end.receptive_field_len
         self._tokens = ByteTokenTable.read(bundle.file(Role.TOKENIZER))
         threads = threads or default_threads()
-        self._encoder = open_graph(bundle.file(Role.ENCODER), threads)
+        self._encoder = open_graph(bundle.file(Role.ENCODER), threads, device)
         # One more token is hundreds of tiny operations: sharing them out costs more than it saves.
-        self._decoder = open_graph(bundle.file(Role.DECODER), 1)
+        self._decoder = open_graph(bundle.file(Role.DECODER), 1, device)
         self._branches = _Branches(self._decoder, facts)
         # Some exports take a mask of the audio, some don't; one stream per call needs none.
         self._encoder_masked = "attention_mask" in input_names(self._encoder)
@@ -84,9 +95,9 @@ class MoonshineModel:
         return self._tokens
 
     @property
-    def provider(self) -> str:
-        """The execution provider that really runs the encoder."""
-        return str(self._encoder.get_providers()[0])
+    def placements(self) -> tuple[Placement, ...]:
+        """Where each graph really runs."""
+        return placement("encoder", self._encoder), placement("decoder", self._decoder)
 
     def resolve(self, options: SessionOptions) -> SessionOptions:
         """The options as this model follows them; ``OptionError`` for those that it can't."""
@@ -115,11 +126,13 @@ class MoonshineModel:
         """The result of one step."""
         if len(step.samples) < self._shortest_len:
             return DecodeResult(tokens=(), log_probs=(), ended=True)
-        audio = {"encoder_hidden_states": self._encode(step.samples)}
+        with timed("encode", self.told):
+            audio = {"encoder_hidden_states": self._encode(step.samples)}
         if self._branches.masked:
             audio["encoder_attention_mask"] = _all_of(step.samples)
         decoder = _MoonshineDecoder(self._decoder, self._branches, audio, len(self._tokens))
-        return GreedySearch(decoder, bos=self._bos, eos=self._eos).decode(step)
+        with timed("decode", self.told):
+            return GreedySearch(decoder, bos=self._bos, eos=self._eos).decode(step)
 
     def _checked(self, step: Step) -> DecodeResult:
         assert isinstance(step, DecodeStep), "a seq2seq model decodes"

@@ -6,6 +6,7 @@ and what may be promised. Two families have one each: ``seq2seq_policy.py`` and 
 
 from typing import Protocol
 
+from streamscribe.continuation import Continuation
 from streamscribe.events import Event, Final, Rule
 from streamscribe.model import Samples, Step, StepResult
 from streamscribe.words import Span
@@ -30,6 +31,18 @@ class Policy(Protocol):
 
     All positions are the session's. Every ``look_...`` may give None: nothing to compute.
     """
+
+    def go_on(self, continuation: Continuation) -> None:
+        """The stream begins where the continuation says; called at most once, before all else.
+
+        A segment that goes on open has been opened by this.
+        """
+        ...
+
+    @property
+    def behind(self) -> bool:
+        """Whether text that was committed before the stream began is still to be heard again."""
+        ...
 
     def open(self, segment: int, start_at: int, onset_at: int) -> None:
         """A segment begins; voice was first heard at ``onset_at``."""
@@ -82,6 +95,13 @@ class Policy(Protocol):
 
     def done(self, look: Look, result: StepResult, voiced: list[Span]) -> list[Event]:
         """Take the result of ``look``; gives the partial that it makes, if anything is new."""
+        ...
+
+    def skip(self, look: Look, arrived_at: int) -> bool:
+        """Whether ``look`` may be left out, because a later one will stand for it.
+
+        arrived_at: audio up to here is at hand. After True the look is over, without a result.
+        """
         ...
 
     def look_again(self) -> Look | None:

@@ -4,7 +4,16 @@ import logging
 
 import pytest
 
-from fakes_server import BREAKS_MODEL, BREAKS_SESSION, FLOAT32, HOP_LEN, SPEECH, Bench, pcm16
+from fakes_server import (
+    BREAKS_MODEL,
+    BREAKS_SESSION,
+    FLOAT32,
+    HOP_LEN,
+    SPEECH,
+    STUCK_SESSION,
+    Bench,
+    pcm16,
+)
 from streamscribe.events import Final, Flushed
 from streamscribe_server.mailbox import (
     Audio,
@@ -67,7 +76,7 @@ def test_no_turn_gives_a_stream_more_than_one_slice() -> None:
     bench = Bench()
     bench.open("a")
     bench.post("a", Audio(bytes(2 * 20_000)))
-    bench.engine.turn()
+    bench.turn()
     assert bench.recognizer.sessions[0].received_lens == [8_000]
 
 
@@ -108,6 +117,19 @@ def test_a_step_that_breaks_the_model_fails_its_own_stream_only(
     assert "streams bad" in caplog.text
 
 
+def test_a_session_that_decides_nothing_is_ended_and_the_reason_counted() -> None:
+    bench = Bench()
+    bench.open("stuck")
+    bench.open("quiet")
+    bench.post("stuck", Audio(pcm16(STUCK_SESSION, 5 * HOP_LEN)))
+    bench.post("quiet", Audio(bytes(2 * 5 * HOP_LEN)))
+    bench.work()
+    bench.engine.fail_stuck()
+    assert isinstance(bench.updates["stuck"][-1], Failed)
+    assert isinstance(bench.updates["quiet"][-1], Progress)
+    assert bench.metrics.value("streamscribe_watchdog_total", reason="session_stuck") == 1
+
+
 def test_unusable_audio_ends_the_stream_after_the_finals_of_what_came_before() -> None:
     bench = Bench()
     bench.open("a", FLOAT32)
@@ -139,7 +161,7 @@ def test_a_closed_stream_is_forgotten_and_its_cost_logged(caplog: pytest.LogCapt
     bench.work()
     bench.post("a", Close("done"), Audio(SPEECH))
     bench.work()
-    assert "audio_s=1.0 rtf=0.150 lag_max_ms=150 steps=3 reason=done" in caplog.text
+    assert "audio_s=1.0 rtf=0.15 lag_max_ms=150 steps=3 skipped=0 reason=done" in caplog.text
     assert "100 100" not in caplog.text
 
 
