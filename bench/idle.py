@@ -43,7 +43,10 @@ def main(request: Request, streams: int, seconds: float) -> Outcome:
     allow_sockets(streams + 1)  # the server inherits it
     programme = speech_programme(request)
     room = ("--max-sessions", str(streams + 2), "--opens-per-minute", str(streams + 100))
-    with local_server("--log-level", "warning", *room) as server, Resident(server.process.pid) as resident:
+    with (
+        local_server("--log-level", "warning", *room) as server,
+        Resident(server.process.pid) as resident,
+    ):
         figures = asyncio.run(_measure(server.url, programme, streams, seconds, resident))
         figures["alive_afterwards"] = int(server.process.poll() is None)
     rows = (
