@@ -122,7 +122,7 @@ def _search(
         click.echo(f"{way.name}: {streams} streams", err=True)
         figures = play(server.url, programme, streams, seconds, hopeless)
         figures["why_not"] = why_not(figures)
-        del figures["by_stream"]  # a quarter of a megabyte that nobody asked for
+        del figures["by_stream"]  # `fairness` looks at each stream
         points.append(figures)
         time.sleep(REST_S)
         return not figures["why_not"]

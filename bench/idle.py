@@ -42,8 +42,11 @@ def main(request: Request, streams: int, seconds: float) -> Outcome:
     """Memory of a thousand idle streams, and a live one's delays among them."""
     allow_sockets(streams + 1)  # the server inherits it
     programme = speech_programme(request)
-    options = ("--log-level", "warning", "--max-sessions", str(streams + 2))
-    with local_server(*options) as server, Resident(server.process.pid) as resident:
+    room = ("--max-sessions", str(streams + 2), "--opens-per-minute", str(streams + 100))
+    with (
+        local_server("--log-level", "warning", *room) as server,
+        Resident(server.process.pid) as resident,
+    ):
         figures = asyncio.run(_measure(server.url, programme, streams, seconds, resident))
         figures["alive_afterwards"] = int(server.process.poll() is None)
     rows = (
@@ -94,7 +97,7 @@ async def _idle(url: str, streams: int) -> AsyncIterator[list[asyncio.Task[None]
         opened: list[AsyncStream] = []
         while len(opened) < streams:
             group = range(min(AT_ONCE, streams - len(opened)))
-            contexts = [connect_async(url, timeout_s=CONNECT_MAX_S) for _ in group]
+            contexts = [connect_async(url, timeout_s=CONNECT_MAX_S, resume=False) for _ in group]
             opened += await asyncio.gather(*map(stack.enter_async_context, contexts))
         keeping = [asyncio.create_task(_keep(stream)) for stream in opened]
         try:
