@@ -99,8 +99,13 @@ class Player:
 
     async def _play(self) -> None:
         part = self._part
-        options = part.options
-        async with connect_async(part.url, timeout_s=CONNECT_MAX_S, **options) as stream:
+        live = connect_async(
+            part.url,
+            timeout_s=CONNECT_MAX_S,
+            resume=False,  # a break is a finding, not to be mended
+            **part.options,
+        )
+        async with live as stream:
             started_s = time.monotonic()
             self.answered_s = started_s - part.start_s
             self.state = State.CONNECTED
