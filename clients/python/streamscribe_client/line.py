@@ -65,7 +65,7 @@ class Line:
                 await self._conversation.run(self._surroundings.sleep)
             except Broken as broken:
                 fruitful = self._conversation.fruitful
-                self._conversation.websocket.drop()
+                await self._conversation.websocket.drop()
                 self._conversation = None
                 self._change.announce()
                 if self._closing:
@@ -112,14 +112,14 @@ class Line:
             async with asyncio.timeout(self._timeout_s):
                 await conversation.open()
         except TimeoutError as error:
-            websocket.drop()
+            await websocket.drop()
             reason = f"the server did not answer start within {self._timeout_s:g} s"
             raise ConnectionFailed(url=self._url, reason=reason) from error
         except RemoteProtocolError:
             await websocket.close(CloseCode.PROTOCOL_ERROR)
             raise
         except BaseException:
-            websocket.drop()
+            await websocket.drop()
             raise
         return conversation
 

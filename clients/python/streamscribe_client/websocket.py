@@ -65,12 +65,12 @@ class WebSocket:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._connection.close(code)
         except TimeoutError:  # the farewell stands behind audio that nobody reads
-            self._connection.transport.abort()
-            await self._connection.wait_closed()
+            await self.drop()
 
-    def drop(self) -> None:
+    async def drop(self) -> None:
         """Be done with a connection that is not worth a farewell. May be called again."""
         self._connection.transport.abort()
+        await self._connection.wait_closed()
 
     def _closed(self) -> Closed:
         code = self._connection.close_code or NO_CLOSE_FRAME
