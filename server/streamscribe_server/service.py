@@ -109,13 +109,11 @@ class Service:
 
         connection = Connection(websocket, host, self._sessions.leave, self.limits, self.metrics)
         self._connections.add(connection)
-        self._count()
         self._empty.clear()
         try:
             await connection.serve()
         finally:
             self._connections.discard(connection)
-            self._count()
             if not self._connections:
                 self._empty.set()
 
@@ -149,9 +147,6 @@ class Service:
             advice = f"retry after {self.limits.retry_after_s} s"
             raise Refused("overloaded", unready.message, CloseCode.OVERLOADED, advice)
         return self._sessions.open(start, key_id, restart, hang_up)
-
-    def _count(self) -> None:
-        self.metrics.sessions(live=self.connections, parked=self._sessions.parked)
 
     async def stop(self) -> None:
         """End the engine thread."""

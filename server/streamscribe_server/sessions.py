@@ -98,6 +98,7 @@ class Sessions:
             return Restart(resume, "behind")
         self._unpark(session)
         session.go_on(hang_up, resume.last_seq)
+        self._count()
         logger.info(
             "stream %s resumed: last_seq=%d received_at=%d",
             session.identity.session, resume.last_seq, session.received_at,
@@ -127,6 +128,7 @@ class Sessions:
         )
         self._by_token[identity.token] = session
         session.open(hang_up)
+        self._count()
         return session
 
     def leave(self, session: HostedSession, parting: Parting) -> None:
@@ -166,6 +168,7 @@ class Sessions:
             self._expire(next((parked for parked in by_age if parked.over), by_age[0]))
         loop = asyncio.get_running_loop()
         self._parked[token] = loop.call_later(seconds, self._expire, session)
+        self._count()
 
     def _unpark(self, session: HostedSession) -> None:
         timer = self._parked.pop(session.identity.token, None)
@@ -182,6 +185,11 @@ class Sessions:
         self._unpark(session)
         self._by_token.pop(session.identity.token, None)
         session.end(reason)
+        self._count()
+
+    def _count(self) -> None:
+        parked = sum(not s.attached and not s.over for s in self._by_token.values())
+        self._metrics.sessions(live=self.attached, parked=parked)
 
 
 def _check_format(start: Start, session: HostedSession) -> None:
