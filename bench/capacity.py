@@ -29,16 +29,16 @@ from streamscribe_cli.server_process import local_server
 
 FINAL_P95_S: Final = 1.5
 HOP_P50_S: Final = 1.0
-STEPS: Final = (4, 8, 12, 16, 20, 24, 32, 40, 48, 64, 96, 128, 192, 256)
+STEPS: Final = (4, 8, 12, 16, 24, 32, 40, 48, 64, 96, 128, 192, 256)
 ONE_AT_A_TIME: Final = "--max-batch 1 --no-coalesce"
 """Options of ``streamscribe serve`` that make it the baseline."""
-GRAIN: Final = 12
+GRAIN: Final = 10
 """The search ends when the gap is one stream, or this part of what holds."""
 HOPELESS_TIMES: Final = 3.0
 """A load whose delays are this many times what is allowed is not played to its end."""
 HOPELESS_MIN: Final = 10
 """Texts that such a judgement needs."""
-REST_S: Final = 2.0
+REST_S: Final = 1.0
 """Between two loads."""
 
 

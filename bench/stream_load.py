@@ -22,7 +22,7 @@ from streamscribe_cli.load.programme import Programme, make_programme
 from streamscribe_cli.load.report import figures_of
 
 SEED: Final = 0
-RAMP_STREAM_S: Final = 0.25
+RAMP_STREAM_S: Final = 0.15
 RAMP_MAX_S: Final = 10.0
 
 

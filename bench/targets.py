@@ -13,6 +13,7 @@ BENCHES: Final = (
     "install",
     "latency",
     "cost",
+    "threads",
     "offline_speed",
     "accuracy",
     "draft_agreement",

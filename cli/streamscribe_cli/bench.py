@@ -68,7 +68,7 @@ class LoadFailed(StreamscribeError):
     type=click.IntRange(10, 1_000),
     default=20,
     show_default=True,
-    help="Audio in each packet.",
+    help="Audio in each packet; more packets cost this command and the server more.",
 )
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Chooses order, pauses and starts."

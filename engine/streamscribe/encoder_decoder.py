@@ -13,6 +13,7 @@ import numpy as np
 from streamscribe import guards
 from streamscribe.abilities import Abilities
 from streamscribe.bundle import Bundle
+from streamscribe.device import CPU, Device
 from streamscribe.encoder_input import encoder_input, input_name
 from streamscribe.families import EncoderDecoderFacts
 from streamscribe.model import (
@@ -26,7 +27,14 @@ from streamscribe.model import (
     TokenTable,
 )
 from streamscribe.model_files import Role
-from streamscribe.onnx_graph import default_threads, input_names, open_graph, output_names
+from streamscribe.onnx_graph import (
+    Placement,
+    default_threads,
+    input_names,
+    open_graph,
+    output_names,
+    placement,
+)
 from streamscribe.options import Search as SearchKind
 from streamscribe.options import SessionOptions, Task
 from streamscribe.passes import Audio, Passes, Row, TokenCache
@@ -48,11 +56,12 @@ class EncoderDecoderModel:
     """A bundle with seq2seq graphs of our own, ready to run; see ``AcousticModel``.
 
     threads: threads of one model call; ``None``: as many as there are usable cores, at most 4.
-    Raises what ``Bundle.file`` raises, and ``BrokenModel`` if the runtime can't load a file or
-    the graphs do not have the inputs that the bundle states.
+    device: what all its graphs run on.
+    Raises what ``Bundle.file`` raises, ``DeviceUnavailable``, and ``BrokenModel`` if the runtime
+    can't load a file or the graphs do not have the inputs that the bundle states.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int | None = None, device: Device = CPU) -> None:
         facts = bundle.facts
         assert isinstance(facts, EncoderDecoderFacts), f"{bundle.name} has other graphs"
         self.name = bundle.name
@@ -72,9 +81,9 @@ class EncoderDecoderModel:
         for role in (Role.WEIGHTS, Role.DECODER_WEIGHTS):
             if bundle.has(role):
                 bundle.file(role)  # checked here; the runtime finds it by the graph
-        self._encoder = open_graph(bundle.file(Role.ENCODER), threads)
+        self._encoder = open_graph(bundle.file(Role.ENCODER), threads, device)
         self._encoded = sorted(output_names(self._encoder))
-        self.passes = Passes(open_graph(bundle.file(Role.DECODER), threads), facts)
+        self.passes = Passes(open_graph(bundle.file(Role.DECODER), threads, device), facts)
         self._input = input_name(bundle.front_end, input_names(self._encoder), bundle.name)
 
     @property
@@ -88,9 +97,9 @@ class EncoderDecoderModel:
         return self.facts.max_tokens_per_s
 
     @property
-    def provider(self) -> str:
-        """The execution provider that really runs the encoder."""
-        return str(self._encoder.get_providers()[0])
+    def placements(self) -> tuple[Placement, ...]:
+        """Where each graph really runs."""
+        return placement("encoder", self._encoder), self.passes.placement
 
     def resolve(self, options: SessionOptions) -> SessionOptions:
         """The options as this model follows them; ``OptionError`` for those that it can't."""

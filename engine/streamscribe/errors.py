@@ -12,6 +12,7 @@
     │   └── BacklogExceeded        more audio than may wait
     ├── OptionError                a setting outside what is allowed
     │   └── UnsupportedLanguage
+    ├── DeviceUnavailable          what a model was to run on
     └── BundleError                the model's files
         ├── UnknownModel
         ├── ModelMissing           known, but not on this machine
@@ -117,6 +118,15 @@ class UnsupportedLanguage(OptionError):
     def __init__(self, *, got: str, allowed: Sequence[str], model: str) -> None:
         known = f"{', '.join(allowed)}: the languages of {model}"
         super().__init__(name="language", got=got, allowed=known)
+
+
+class DeviceUnavailable(StreamscribeError):
+    """What the model was to run on can't be had here. Nothing else is taken in its place."""
+
+    code = "device_unavailable"
+
+    def __init__(self, *, device: str, why: str, there: str, mend: str) -> None:
+        super().__init__(f"device {device} can't be used: {why}; here are {there}; {mend}")
 
 
 class BundleError(StreamscribeError):

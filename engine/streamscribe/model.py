@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from streamscribe.options import Search, SessionOptions, Task
 
-if TYPE_CHECKING:  # policies speak in steps
+if TYPE_CHECKING:  # policies speak in steps; placements are the runtime's
+    from streamscribe.onnx_graph import Placement
     from streamscribe.policy import Policy
     from streamscribe.stages import Told
 
@@ -181,4 +182,13 @@ class AcousticModel(Protocol):
 
         Only steps that this model's policy asked for may be given.
         """
+        ...
+
+
+class PlacedModel(AcousticModel, Protocol):
+    """A model of graphs, which run somewhere."""
+
+    @property
+    def placements(self) -> "tuple[Placement, ...]":
+        """Where each graph really runs."""
         ...

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from streamscribe.abilities import Abilities
 from streamscribe.bundle import Bundle
+from streamscribe.device import CPU, Device
 from streamscribe.errors import BrokenModel
 from streamscribe.families import Seq2SeqFacts
 from streamscribe.guards import Doubt
@@ -26,7 +27,14 @@ from streamscribe.model import (
     TokenTable,
 )
 from streamscribe.model_files import Role
-from streamscribe.onnx_graph import Graph, default_threads, input_names, open_graph
+from streamscribe.onnx_graph import (
+    Graph,
+    Placement,
+    default_threads,
+    input_names,
+    open_graph,
+    placement,
+)
 from streamscribe.options import SessionOptions
 from streamscribe.policy import Policy
 from streamscribe.seq2seq import GreedySearch, Logits
@@ -57,11 +65,12 @@ class MoonshineModel:
 
     threads: threads of one model call; ``None``: as many as there are usable cores, at most 4,
     because a call this small gains nothing from more.
-    Raises what ``Bundle.file`` raises, and ``BrokenModel`` if the runtime can't load a file or
-    the graph does not have the inputs that the bundle states.
+    device: what all its graphs run on.
+    Raises what ``Bundle.file`` raises, ``DeviceUnavailable``, and ``BrokenModel`` if the runtime
+    can't load a file or the graph does not have the inputs that the bundle states.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int | None = None, device: Device = CPU) -> None:
         self.name = bundle.name
         self.languages = bundle.languages
         facts = bundle.facts
@@ -73,9 +82,9 @@ class MoonshineModel:
         self._shortest_len = bundle.front_end.receptive_field_len
         self._tokens = ByteTokenTable.read(bundle.file(Role.TOKENIZER))
         threads = threads or default_threads()
-        self._encoder = open_graph(bundle.file(Role.ENCODER), threads)
+        self._encoder = open_graph(bundle.file(Role.ENCODER), threads, device)
         # One more token is hundreds of tiny operations: sharing them out costs more than it saves.
-        self._decoder = open_graph(bundle.file(Role.DECODER), 1)
+        self._decoder = open_graph(bundle.file(Role.DECODER), 1, device)
         self._branches = _Branches(self._decoder, facts)
         # Some exports take a mask of the audio, some don't; one stream per call needs none.
         self._encoder_masked = "attention_mask" in input_names(self._encoder)
@@ -86,9 +95,9 @@ class MoonshineModel:
         return self._tokens
 
     @property
-    def provider(self) -> str:
-        """The execution provider that really runs the encoder."""
-        return str(self._encoder.get_providers()[0])
+    def placements(self) -> tuple[Placement, ...]:
+        """Where each graph really runs."""
+        return placement("encoder", self._encoder), placement("decoder", self._decoder)
 
     def resolve(self, options: SessionOptions) -> SessionOptions:
         """The options as this model follows them; ``OptionError`` for those that it can't."""

@@ -12,11 +12,12 @@ import numpy as np
 
 from streamscribe.bundle import Bundle
 from streamscribe.continuation import Continuation
+from streamscribe.device import CPU, Device
 from streamscribe.errors import OptionError
 from streamscribe.events import Event
 from streamscribe.families import VENDOR_GRAPHS, Family
 from streamscribe.language_model import load_language_model
-from streamscribe.model import AcousticModel, Samples, Step, StepResult
+from streamscribe.model import AcousticModel, PlacedModel, Samples, Step, StepResult
 from streamscribe.options import SessionOptions
 from streamscribe.session import Session
 from streamscribe.stages import Told, timed_vads
@@ -106,7 +107,9 @@ def load_recognizer(
     models_dir: Path | None = None,
     language_model: str | None = None,
 ) -> Recognizer:
-    """Load a model by name or bundle folder; ``threads`` is per model call.
+    """Load a model by name or bundle folder, to run on the CPU; ``threads`` is per model call.
+
+    On other devices, or on the best one: ``loading.load_recognizers``.
 
     language_model: judges a CTC model's words; what ``find_language_model`` finds.
 
@@ -119,12 +122,16 @@ def load_recognizer(
 
 
 def load_model(
-    bundle: Bundle, *, threads: int | None = None, language_model: str | None = None
-) -> AcousticModel:
+    bundle: Bundle,
+    *,
+    threads: int | None = None,
+    language_model: str | None = None,
+    device: Device = CPU,
+) -> PlacedModel:
     """The bundle's model, ready to run.
 
-    Raises ``BundleError`` if a file can't be used, ``OptionError`` if the model's family has no
-    use for a language model.
+    Raises ``BundleError`` if a file can't be used, ``DeviceUnavailable`` if the device can't be
+    had, ``OptionError`` if the model's family has no use for a language model.
     """
     # Imported here, because the pure engine must load without the runtime.
     match bundle.family:
@@ -135,17 +142,17 @@ def load_model(
             if bundle.architecture == VENDOR_GRAPHS:
                 from streamscribe.moonshine_model import MoonshineModel
 
-                return MoonshineModel(bundle, threads=threads)
+                return MoonshineModel(bundle, threads=threads, device=device)
             from streamscribe.encoder_decoder import EncoderDecoderModel
 
-            return EncoderDecoderModel(bundle, threads=threads)
+            return EncoderDecoderModel(bundle, threads=threads, device=device)
         case Family.CTC:
             from streamscribe.ctc_model import CtcModel
 
             if language_model is None:
-                return CtcModel(bundle, threads=threads)
+                return CtcModel(bundle, threads=threads, device=device)
             words = load_language_model(find_language_model(language_model))
-            return CtcModel(bundle, threads=threads, language_model=words)
+            return CtcModel(bundle, threads=threads, device=device, language_model=words)
 
 
 def transcribe(

@@ -127,6 +127,7 @@ class Seq2SeqPolicy:
         self._end_at = 0
         self._next_look_at = 0
         self._looked_at = 0  # where the newest partial's audio ended
+        self._looked_before = 0
         self._again: Look | None = None  # has to follow the look that was done
         self._answered_at = -1  # where the silence began for which the final is known
 
@@ -190,6 +191,7 @@ class Seq2SeqPolicy:
         """The look that is due at ``at`` while somebody talks."""
         if not talking or not self._partials or at < self._next_look_at:
             return None
+        self._looked_before, self._looked_at = self._looked_at, at
         look = self._look(Purpose.PARTIAL, at)
         early = at - self._onset_at < EARLY_HOPS * self._hop_len
         hop_len = self._hop_len // 2 if early else self._hop_after(look.end_at - look.start_at)
@@ -248,8 +250,6 @@ class Seq2SeqPolicy:
         """Take the result of ``look``; gives the partial that it makes, if anything is new."""
         assert isinstance(look, Look) and isinstance(result, DecodeResult)
         transcript = self._transcript
-        if look.purpose is Purpose.PARTIAL:
-            self._looked_at = look.end_at
         heard = (*look.heard, result)
         promised_len = len(look.promised)
         if self._behind and not self._has_caught_up(look, result):
@@ -315,7 +315,11 @@ class Seq2SeqPolicy:
     def skip(self, look: policy.Look, arrived_at: int) -> bool:
         """Whether ``look`` only shows text, and the audio for the next look is there."""
         assert isinstance(look, Look)
-        return look.purpose in TENTATIVE and arrived_at >= self._next_look_at
+        if look.purpose not in TENTATIVE or arrived_at < self._next_look_at:
+            return False
+        if look.purpose is Purpose.PARTIAL:
+            self._looked_at = self._looked_before
+        return True
 
     def look_again(self) -> Look | None:
         """The look that has to follow the one that was done."""

@@ -12,6 +12,7 @@ parked, is the business of ``sessions.py``.
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 
 from streamscribe_protocol.close_codes import CloseCode
 from streamscribe_protocol.messages import Error
@@ -203,7 +204,8 @@ class HostedSession:
     def _send_command(self, command: Command) -> None:
         match command:
             case Open():
-                self._schedulers.open(self.identity.session, command, self._deliver)
+                opening = replace(command, key=self.identity.key_id)
+                self._schedulers.open(self.identity.session, opening, self._deliver)
             case _:
                 self._schedulers.post(self.identity.session, command)
 

@@ -28,6 +28,13 @@ _STAGE_S = (
 _LAG_S = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _LOOP_LAG_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
 _BATCH = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+_REASONS_TO_CLOSE = ("done", "client_left", "client_gone", "expired", "restarting", "internal")
+_REASONS_TO_REFUSE = (
+    *("unauthorized", "origin_not_allowed", "too_many_opens", "too_many_sessions"),
+    *("full", "late", "draining"),
+)
+_REASONS_TO_STEP_IN = ("model_hung", "model_failed", "session_stuck", "engine_failed")
+_OUTCOMES = ("continued", "unknown", "expired", "behind")
 
 
 class Metrics:
@@ -64,22 +71,32 @@ class Metrics:
         self._loop_lag = histogram(
             "event_loop_lag_seconds", "How late the event loop ran a timer.", _LOOP_LAG_S
         )
-        self._busy = gauge("busy_ratio", "Part of the time that the engine thread is busy, 0 to 1.")
+        self._busy_engines: dict[object, float] = {}
+        self._busy = gauge(
+            "busy_ratio", "Part of the time that the busiest engine's model is at work, 0 to 1."
+        )
         sessions = gauge("sessions", "Sessions held: live ones have a client.", "state")
         self._live, self._parked = sessions.labels("live"), sessions.labels("parked")
         self._models = gauge("model_info", "1 for each model served.", "model")
         self._build = gauge("build_info", "1 for the version that runs.", "version")
         self._opened = counter("sessions_opened", "Sessions begun.")
-        self._closed = _Counters(counter("sessions_closed", "Sessions ended.", "reason"))
+        self._closed = _Counters(
+            counter("sessions_closed", "Sessions ended.", "reason"), *_REASONS_TO_CLOSE
+        )
         self._refused = _Counters(
-            counter("sessions_refused", "Connections refused before they were accepted.", "reason")
+            counter("sessions_refused", "Connections refused before they were accepted.", "reason"),
+            *_REASONS_TO_REFUSE,
         )
         self._audio = counter("audio_seconds", "Audio received, in seconds of speech time.")
         self._coalesced = counter("steps_coalesced", "Partials left out to catch up.")
-        self._resumes = _Counters(counter("resumes", "Attempts to resume a session.", "outcome"))
-        self._errors = _Counters(counter("errors", "Errors told to clients.", "code"))
+        self._resumes = _Counters(
+            counter("resumes", "Attempts to resume a session.", "outcome"), *_OUTCOMES
+        )
+        self._errors = _Counters(counter("errors", "Errors told to clients.", "code"), "internal")
         self._dropped = counter("messages_dropped", "Partials dropped for clients that lag.")
-        self._watchdog = _Counters(counter("watchdog", "Times the watchdog stepped in.", "reason"))
+        self._watchdog = _Counters(
+            counter("watchdog", "Times the watchdog stepped in.", "reason"), *_REASONS_TO_STEP_IN
+        )
 
     def stage(self, stage: Stage, seconds: float) -> None:
         """A stage of the work took ``seconds``."""
@@ -98,9 +115,10 @@ class Metrics:
         """So many partial steps were left out, since later ones stand for them."""
         self._coalesced.inc(steps)
 
-    def busy(self, ratio: float) -> None:
-        """The engine thread was busy for this part of the time, in [0, 1]."""
-        self._busy.set(ratio)
+    def busy(self, ratio: float, engine: object = None) -> None:
+        """The model of ``engine`` was at work for this part of the time, in [0, 1]."""
+        self._busy_engines[engine] = ratio
+        self._busy.set(max(tuple(self._busy_engines.values())))
 
     def loop_lag(self, seconds: float) -> None:
         """The event loop ran a timer so late."""
@@ -173,11 +191,15 @@ class Metrics:
 
 
 class _Counters:
-    """A counter by one label, of at most ``MAX_VALUES`` values and ``other``."""
+    """A counter by one label, of at most ``MAX_VALUES`` values and ``other``.
 
-    def __init__(self, counter: Counter) -> None:
+    Values that are ``expected`` are told as 0 from the start: Prometheus sees no increase in a
+    series that begins with 1, and an alert would miss the first time.
+    """
+
+    def __init__(self, counter: Counter, *expected: str) -> None:
         self._counter = counter
-        self._known: dict[str, Counter] = {}
+        self._known = {value: counter.labels(value) for value in expected}
 
     def count(self, value: str) -> None:
         child = self._known.get(value)

@@ -70,15 +70,15 @@ class Sessions:
 
     @property
     def parked(self) -> int:
-        """Sessions without a client."""
-        return len(self._parked)
+        """Sessions without a client that are not over."""
+        return sum(not self._by_token[token].over for token in self._parked)
 
     @property
     def awaited(self) -> int:
         """Sessions whose client may come back: parked ones, and live ones gone quiet."""
         quiet_s = _QUIET_HEARTBEATS * self._limits.heartbeat_s
         quiet = sum(s.attached and s.quiet_s > quiet_s for s in self._by_token.values())
-        return self.parked + quiet
+        return len(self._parked) + quiet
 
     def go_on(self, start: Start, key_id: str | None, hang_up: HangUp) -> HostedSession | Restart:
         """The session that ``start.resume`` asks for; or why it has to begin anew.
@@ -98,7 +98,6 @@ class Sessions:
             return Restart(resume, "behind")
         self._unpark(session)
         session.go_on(hang_up, resume.last_seq)
-        self._count()
         logger.info(
             "stream %s resumed: last_seq=%d received_at=%d",
             session.identity.session, resume.last_seq, session.received_at,
@@ -128,7 +127,6 @@ class Sessions:
         )
         self._by_token[identity.token] = session
         session.open(hang_up)
-        self._count()
         return session
 
     def leave(self, session: HostedSession, parting: Parting) -> None:
@@ -168,7 +166,6 @@ class Sessions:
             self._expire(next((parked for parked in by_age if parked.over), by_age[0]))
         loop = asyncio.get_running_loop()
         self._parked[token] = loop.call_later(seconds, self._expire, session)
-        self._count()
 
     def _unpark(self, session: HostedSession) -> None:
         timer = self._parked.pop(session.identity.token, None)
@@ -185,11 +182,6 @@ class Sessions:
         self._unpark(session)
         self._by_token.pop(session.identity.token, None)
         session.end(reason)
-        self._count()
-
-    def _count(self) -> None:
-        parked = sum(not s.attached and not s.over for s in self._by_token.values())
-        self._metrics.sessions(live=self.attached, parked=parked)
 
 
 def _check_format(start: Start, session: HostedSession) -> None:

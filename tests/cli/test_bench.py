@@ -229,5 +229,5 @@ def test_the_limit_of_open_files_is_raised_as_far_as_needed(
 
 
 def test_the_command_is_listed_with_what_it_does() -> None:
-    assert "Load a server with many live streams" in CliRunner().invoke(cli, ["--help"]).output
+    assert "Play many live streams" in CliRunner().invoke(cli, ["--help"]).output
     assert bench.name == "bench" and issubclass(LoadFailed, Exception)

@@ -100,8 +100,8 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> list[ServerProcess]:
     started: list[ServerProcess] = []
 
     @contextmanager
-    def noted() -> Iterator[ServerProcess]:
-        with local_server() as server:
+    def noted(*options: str) -> Iterator[ServerProcess]:
+        with local_server(*options) as server:
             started.append(server)
             yield server
 
@@ -135,6 +135,13 @@ def test_the_server_does_not_outlive_an_interrupted_demo(
     result = CliRunner().invoke(cli, ["demo"])
     assert result.exit_code == exit_code
     assert not alive(servers[0])
+
+
+def test_the_servers_device_is_the_one_that_is_asked_for() -> None:
+    result = CliRunner().invoke(cli, ["demo", "--device", "cuda:99"])
+    assert result.exit_code == 1
+    assert "starting: streamscribe serve --port 0 --device cuda:99\n" in result.stdout
+    assert "the server did not start: device cuda:99 can't be used" in result.stderr
 
 
 def test_of_a_servers_log_the_newest_error_is_quoted() -> None:

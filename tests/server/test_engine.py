@@ -161,7 +161,7 @@ def test_a_closed_stream_is_forgotten_and_its_cost_logged(caplog: pytest.LogCapt
     bench.work()
     bench.post("a", Close("done"), Audio(SPEECH))
     bench.work()
-    assert "audio_s=1.0 rtf=0.150 lag_max_ms=150 steps=3 skipped=0 reason=done" in caplog.text
+    assert "audio_s=1.0 rtf=0.15 lag_max_ms=150 steps=3 skipped=0 reason=done" in caplog.text
     assert "100 100" not in caplog.text
 
 

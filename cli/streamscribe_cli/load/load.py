@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
-from streamscribe_cli.load.player import Part, Player, State, packet_len
+from streamscribe_cli.latency import PACKETS_PER_S
+from streamscribe_cli.load.player import CONNECT_MAX_S, Part, Player, State, packet_len
 from streamscribe_cli.load.programme import Programme
 from streamscribe_client import connect_async
 from streamscribe_client.address import stream_url
@@ -27,6 +28,7 @@ from streamscribe_protocol.messages import EffectiveOptions
 SETTLE_S: Final = 3.0
 """After the last stream began: its first words are still under way."""
 TAIL_S: Final = 2.0
+PACKET_MS: Final = 1_000 // PACKETS_PER_S
 WATCH_S: Final = 1.0
 """How often whoever watches is told."""
 
@@ -41,7 +43,7 @@ class LoadPlan:
     """Of the counted part."""
     ramp_s: float
     """The streams begin evenly spread over this."""
-    packet_ms: int = 20
+    packet_ms: int = PACKET_MS
     seed: int = 0
     options: StreamOptions = field(default_factory=StreamOptions)
 
@@ -104,7 +106,7 @@ class Load:
 
 async def probe(url: str, options: StreamOptions) -> EffectiveOptions:
     """The options that a stream would have. Raises what stands in the way of one stream."""
-    async with connect_async(url, **options) as stream:
+    async with connect_async(url, timeout_s=CONNECT_MAX_S, **options) as stream:
         return stream.options
 
 

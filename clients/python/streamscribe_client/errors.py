@@ -27,11 +27,18 @@ class ConnectionFailed(ConnectionError):
         self.reason = reason
         self.status = status
 
+    @property
+    def temporary(self) -> bool:
+        """Whether it is worth another try: nobody answered, or what answered had no server."""
+        return self.status is None or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
     @classmethod
     def refused(cls, *, url: str, status: int) -> "ConnectionFailed":
         """The server answered the handshake with an HTTP error."""
         known = status in {item.value for item in HTTPStatus}
         phrase = f" ({HTTPStatus(status).phrase})" if known else ""
+        if status == HTTPStatus.UNAUTHORIZED:
+            phrase += "; it wants an API key: api_key=, --api-key or STREAMSCRIBE_API_KEY"
         return cls(
             url=url,
             reason=f"the server answered with HTTP status {status}{phrase}",

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from streamscribe_client.errors import NO_CLOSE_FRAME, ConnectionFailed, ServerBusy
+from streamscribe_protocol.errors import LocalProtocolError
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -17,6 +18,12 @@ PING_TIMEOUT_S = 120
 that a loaded server has not read yet."""
 CLOSE_TIMEOUT_S = 2
 """Longest wait for the server's part in closing."""
+
+API_KEY = "STREAMSCRIBE_API_KEY"
+"""Environment variable with the key to show where the caller gives none."""
+
+BUSY = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
+"""Answers to a handshake that mean: later."""
 
 
 class Closed(Exception):
@@ -34,7 +41,7 @@ class WebSocket:
     def __init__(self, connection: "ClientConnection") -> None:
         self._connection = connection
 
-    async def send(self, frame: str | memoryview) -> None:
+    async def send(self, frame: str | bytes) -> None:
         """Send a text or binary frame; waits while the network is full. Raises ``Closed``."""
         from websockets.exceptions import ConnectionClosed
 
@@ -61,19 +68,27 @@ class WebSocket:
             self._connection.transport.abort()
             await self._connection.wait_closed()
 
+    def drop(self) -> None:
+        """Be done with a connection that is not worth a farewell. May be called again."""
+        self._connection.transport.abort()
+
     def _closed(self) -> Closed:
         code = self._connection.close_code or NO_CLOSE_FRAME
         return Closed(code, self._connection.close_reason or "")
 
 
-async def open_websocket(url: str, timeout_s: float) -> WebSocket:
-    """A connection to ``url``. Raises ``ConnectionFailed`` or ``ServerBusy``."""
+async def open_websocket(url: str, timeout_s: float, api_key: str | None = None) -> WebSocket:
+    """A connection to ``url``. Raises ``ConnectionFailed``, ``ServerBusy``, ``LocalProtocolError``.
+
+    ``api_key``: what to show to the server; None: what ``STREAMSCRIBE_API_KEY`` says.
+    """
     from websockets.asyncio.client import connect  # here, so that importing us stays quick
     from websockets.exceptions import InvalidStatus, WebSocketException
 
     try:
         connection = await connect(
             url,
+            additional_headers=_headers(os.environ.get(API_KEY) if api_key is None else api_key),
             open_timeout=timeout_s,
             ping_timeout=PING_TIMEOUT_S,
             close_timeout=CLOSE_TIMEOUT_S,
@@ -90,6 +105,14 @@ async def open_websocket(url: str, timeout_s: float) -> WebSocket:
     return WebSocket(connection)
 
 
+def _headers(api_key: str | None) -> dict[str, str]:
+    if not api_key:
+        return {}
+    if not api_key.isascii() or not api_key.isprintable():
+        raise LocalProtocolError("the API key has characters that can't be sent; allowed: ASCII")
+    return {"Authorization": f"Bearer {api_key}"}
+
+
 def _reason(error: OSError) -> str:
     """In the system's words, also where several addresses of one name failed alike."""
     codes = set(re.findall(r"\[Errno (\d+)\]", str(error)))
@@ -97,7 +120,7 @@ def _reason(error: OSError) -> str:
 
 
 def _refused(url: str, response: "Response") -> ConnectionFailed | ServerBusy:
-    if response.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+    if response.status_code not in BUSY:
         return ConnectionFailed.refused(url=url, status=response.status_code)
     advice = response.headers.get("Retry-After", "")
     return ServerBusy(retry_after_s=int(advice) if advice.isdecimal() else None)
