@@ -70,15 +70,15 @@ class Sessions:
 
     @property
     def parked(self) -> int:
-        """Sessions without a client that are not over."""
-        return sum(not self._by_token[token].over for token in self._parked)
+        """Sessions without a client, those that only linger too."""
+        return len(self._parked)
 
     @property
     def awaited(self) -> int:
         """Sessions whose client may come back: parked ones, and live ones gone quiet."""
         quiet_s = _QUIET_HEARTBEATS * self._limits.heartbeat_s
         quiet = sum(s.attached and s.quiet_s > quiet_s for s in self._by_token.values())
-        return len(self._parked) + quiet
+        return self.parked + quiet
 
     def go_on(self, start: Start, key_id: str | None, hang_up: HangUp) -> HostedSession | Restart:
         """The session that ``start.resume`` asks for; or why it has to begin anew.
