@@ -130,6 +130,10 @@ class HostedSession:
         else:
             self._react(self._dialogue.receive_text(frame))
 
+    def take_update(self, update: Update) -> None:
+        """The engine reported."""
+        self._react(self._dialogue.take_update(update))
+
     def take(self) -> str | None:
         """The next message as the text of a frame; None: wait for ``outgoing``."""
         text = self._outbox.take()
@@ -208,7 +212,4 @@ class HostedSession:
     def _deliver(self, update: Update) -> None:
         """Called on the engine thread."""
         with contextlib.suppress(RuntimeError):  # the event loop has gone, and the client with it
-            self._loop.call_soon_threadsafe(self._take_update, update)
-
-    def _take_update(self, update: Update) -> None:
-        self._react(self._dialogue.take_update(update))
+            self._loop.call_soon_threadsafe(self.take_update, update)
