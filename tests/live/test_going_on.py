@@ -7,6 +7,7 @@ more is lost or doubled.
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 from bench.corpus import load_clips
@@ -42,7 +43,7 @@ def audio(name: str) -> Samples:
     if not name:
         return SAMPLE
     samples, _ = soundfile.read(SPEECH / name, dtype="float32")
-    return samples
+    return np.asarray(samples, dtype=np.float32)
 
 
 def words(events: tuple[Event, ...]) -> list[str]:
