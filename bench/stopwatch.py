@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from streamscribe.moonshine_model import MoonshineModel
+from streamscribe.encoder_decoder import EncoderDecoderModel
 from streamscribe.recognizer import Recognizer
 
 
@@ -39,7 +39,7 @@ def attach(recognizer: Recognizer) -> Stopwatch:
     This reaches into the model on purpose: nothing but a measurement needs to see its parts.
     """
     model = recognizer.model
-    assert isinstance(model, MoonshineModel), "only this model's graphs are known"
+    assert isinstance(model, EncoderDecoderModel), "only this model's graphs are known"
     stopwatch = Stopwatch(TimedGraph(model._encoder), TimedGraph(model._decoder))
     model._encoder = stopwatch.encoder
     model._decoder = stopwatch.decoder

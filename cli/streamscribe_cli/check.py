@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from streamscribe.bundle import Bundle
+from streamscribe.converting import ready_bundle
 from streamscribe.errors import StreamscribeError
 from streamscribe.machine import describe_machine, execution_providers
-from streamscribe.store import DEFAULT_MODEL, defect, find_bundle
+from streamscribe.store import DEFAULT_MODEL, defect
 from streamscribe.version import __version__
 from streamscribe_cli.models import models_dir_option
 
@@ -82,8 +82,7 @@ def check(ctx: click.Context, models_dir: Path, as_json: bool) -> None:
     Each missing thing comes with the command that mends it. Exit code 1 when something that
     everybody needs is broken.
     """
-    bundle = find_bundle(DEFAULT_MODEL, models_dir)
-    findings = [*installation(), model(bundle), microphone()]
+    findings = [*installation(), model(models_dir), microphone()]
     measured = None
     if not _any_broken(findings):
         finding, measured = speed(models_dir)
@@ -165,13 +164,18 @@ def providers(available: tuple[str, ...]) -> Finding:
     )
 
 
-def model(bundle: Bundle) -> Finding:
-    """Whether the model's files are here, and are the right ones."""
-    problem = defect(bundle)
+def model(models_dir: Path) -> Finding:
+    """Whether the default model can be used: its files are here, or can be made, and are right."""
+    problem: StreamscribeError | None
+    try:
+        bundle = ready_bundle(DEFAULT_MODEL, models_dir)
+        problem = defect(bundle)
+    except StreamscribeError as error:
+        problem = error
     if problem is None:
         said = f"{bundle.name}, {bundle.size / 1e6:.0f} MB, every hash is right"
         return Finding("model", State.OK, said)
-    return Finding("model", State.BROKEN, str(problem), f"streamscribe models pull {bundle.name}")
+    return Finding("model", State.BROKEN, str(problem), f"streamscribe models pull {DEFAULT_MODEL}")
 
 
 def microphone() -> Finding:

@@ -131,7 +131,6 @@ def make_transcriber(ctx: click.Context, chosen: Chosen, *, partials: bool) -> T
 
 def _local(chosen: Chosen, partials: bool) -> "LocalTranscriber":
     from streamscribe.recognizer import load_recognizer
-    from streamscribe.store import find_bundle
 
     model = chosen["model"] or DEFAULT_MODEL
     recognizer = load_recognizer(
@@ -142,7 +141,7 @@ def _local(chosen: Chosen, partials: bool) -> "LocalTranscriber":
         models_dir=chosen["models_dir"],
         language_model=chosen["language_model"],
     )
-    return LocalTranscriber(find_bundle(model, chosen["models_dir"]).name, recognizer)
+    return LocalTranscriber(recognizer.model.name, recognizer)
 
 
 class LocalTranscriber:

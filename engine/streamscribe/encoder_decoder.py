@@ -6,6 +6,7 @@ it, and steps of several sessions share the decoder's calls (``passes.py``).
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -15,11 +16,11 @@ from streamscribe.abilities import Abilities
 from streamscribe.bundle import Bundle
 from streamscribe.encoder_input import encoder_input, input_name
 from streamscribe.families import EncoderDecoderFacts
+from streamscribe.front_blocks import FrontBlocks
 from streamscribe.model import (
     DecodeResult,
     DecodeStep,
-    Features,
-    Samples,
+    FrontState,
     Step,
     StepKind,
     StepResult,
@@ -29,18 +30,22 @@ from streamscribe.model_files import Role
 from streamscribe.onnx_graph import default_threads, input_names, open_graph, output_names
 from streamscribe.options import Search as SearchKind
 from streamscribe.options import SessionOptions, Task
-from streamscribe.passes import Audio, Passes, Row, TokenCache
+from streamscribe.passes import Arrays, Audio, Passes, Row, TokenCache
 from streamscribe.policy import Policy
 from streamscribe.prompts import Prompts
 from streamscribe.seq2seq import Answer, Ask
 from streamscribe.seq2seq_decoding import MEAN_LOG_PROB_MIN, Decoding
 from streamscribe.seq2seq_options import resolve
 from streamscribe.seq2seq_policy import Seq2SeqPolicy, Traits
-from streamscribe.timeline import SAMPLE_RATE
+from streamscribe.timeline import SAMPLE_RATE, ms_to_len
 from streamscribe.tokens import PieceTable
 
 UNLIKELY_BEGINNING: Final = -2.0
 """Log-probability of a first token that little speech begins with, and much noise."""
+
+LEAD_LEN: Final = ms_to_len(36)
+"""Silence that Moonshine is given before audio that is heard again: one and a half of its frames,
+so that the new frames lie between the old ones and no audio is lost or added."""
 
 
 class EncoderDecoderModel:
@@ -73,7 +78,12 @@ class EncoderDecoderModel:
         self._encoder = open_graph(bundle.file(Role.ENCODER), threads)
         self._encoded = sorted(output_names(self._encoder))
         self.passes = Passes(open_graph(bundle.file(Role.DECODER), threads), facts)
-        self._input = input_name(bundle.front_end, input_names(self._encoder), bundle.name)
+        self._front: FrontBlocks | None = None
+        self._input = ""
+        if bundle.has(Role.FRONT):
+            self._front = FrontBlocks(open_graph(bundle.file(Role.FRONT), threads), bundle.name)
+        else:
+            self._input = input_name(bundle.front_end, input_names(self._encoder), bundle.name)
 
     @property
     def tokens(self) -> TokenTable:
@@ -106,6 +116,12 @@ class EncoderDecoderModel:
 
     def new_policy(self, options: SessionOptions) -> Policy:
         """A seq2seq policy with this model's vocabulary."""
+        if self._front is not None:
+            doubt = guards.Doubt(max_tokens_per_s=self.max_tokens_per_s)
+            moonshine = Traits(
+                self.max_tokens_per_s, lead_len=LEAD_LEN, doubt=doubt, thorough=False
+            )
+            return Seq2SeqPolicy(options, self._tokens, moonshine)
         traits = Traits(
             self.facts.max_tokens_per_s,
             front_end=self.front_end,
@@ -139,7 +155,10 @@ class EncoderDecoderModel:
 
     def _together(self, steps: list[DecodeStep]) -> list[DecodeResult]:
         audible = [at for at, step in enumerate(steps) if self._is_audible(step)]
-        audios = dict(zip(audible, self.encode([steps[at] for at in audible]), strict=True))
+        heard = [self._heard(steps[at]) for at in audible]
+        fronts = {at: front for at, (_, front) in zip(audible, heard, strict=True)}
+        encoded = self._encode([inputs for inputs, _ in heard])
+        audios = dict(zip(audible, encoded, strict=True))
         found = [DecodeResult((), (), True)] * len(steps)
         searches = {at: self._decoding.search(steps[at]) for at in audible}
         given: dict[int, list[Answer[TokenCache]]] = {at: [] for at in audible}
@@ -149,7 +168,7 @@ class EncoderDecoderModel:
                 try:
                     asked[at] = searches[at].send(answers) if answers else next(searches[at])
                 except StopIteration as stop:
-                    found[at] = stop.value
+                    found[at] = replace(stop.value, front=fronts[at])
             rows = [Row(audios[at], ask) for at, asks in asked.items() for ask in asks]
             answered = iter(self.passes.run(rows))
             given = {at: [next(answered) for _ in asks] for at, asks in asked.items()}
@@ -160,30 +179,37 @@ class EncoderDecoderModel:
         return len(step.samples) >= max(1, self.front_end.receptive_field_len)
 
     def encode(self, steps: list[DecodeStep]) -> list[Audio]:
-        """What the decoder will ask of each step's audio; equal lengths share a call."""
-        features = [self._features(step) for step in steps]
-        groups: dict[int, list[int]] = {}
-        for at, one in enumerate(features):
-            groups.setdefault(len(one), []).append(at)
+        """What the decoder will ask of each step's audio."""
+        return self._encode([self._heard(step)[0] for step in steps])
+
+    def _encode(self, given: list[Arrays]) -> list[Audio]:
+        """Audio of what the encoder is given of each step; equal lengths share a call."""
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for at, inputs in enumerate(given):
+            groups.setdefault(tuple(len(array) for array in inputs.values()), []).append(at)
         audios: dict[int, Audio] = {}
         for group in groups.values():
-            batch = np.stack([features[at] for at in group])
-            outputs = self._encoder.run(self._encoded, {self._input: batch})
+            batch = {name: np.stack([given[at][name] for at in group]) for name in given[group[0]]}
+            outputs = self._encoder.run(self._encoded, batch)
             for row, at in enumerate(group):
                 audios[at] = {
                     name: array[row : row + 1]
                     for name, array in zip(self._encoded, outputs, strict=True)
                 }
-        return [audios[at] for at in range(len(steps))]
+        return [audios[at] for at in range(len(given))]
 
-    def _features(self, step: DecodeStep) -> Features | Samples:
+    def _heard(self, step: DecodeStep) -> tuple[Arrays, FrontState | None]:
+        """What the encoder is given of a step's audio, and what the next step may go on from."""
+        if self._front is not None:
+            front = self._front.hear(step.samples, step.front)
+            return front.inputs, front.state
         if step.features is not None:
-            return step.features
+            return {self._input: step.features}, None
         silence_len = self.front_end.silence_after(len(step.samples))
         samples = step.samples
         if silence_len:
             samples = np.concatenate((samples, np.zeros(silence_len, dtype=np.float32)))
-        return encoder_input(samples, self.front_end)
+        return {self._input: encoder_input(samples, self.front_end)}, None
 
 
 def _checked(step: Step) -> DecodeStep:

@@ -137,11 +137,11 @@ def _serve(
 
 
 def _load(choice: ModelChoice, options: SessionOptions) -> "Catalogue":
+    from streamscribe.converting import ready_bundle
     from streamscribe.recognizer import load_recognizer
-    from streamscribe.store import find_bundle
     from streamscribe_server.catalogue import Catalogue, ServedModel
 
-    bundle = find_bundle(choice.model, choice.models_dir)
+    bundle = ready_bundle(choice.model, choice.models_dir)
     recognizer = load_recognizer(
         choice.model,
         vad=choice.vad,
