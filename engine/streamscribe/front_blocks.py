@@ -45,7 +45,7 @@ class Front:
     convolved: Array
     """(coarse frames, channels)"""
     moments: Array
-    """(fine frames, 2)"""
+    """(1, 2): means over the window."""
     state: FrontState
     """The blocks of these that a longer window can go on from."""
 
@@ -89,6 +89,12 @@ class FrontBlocks:
             blocks.append((convolved, moments[: self._fine_len]))
         return Front(
             np.concatenate([convolved for convolved, _ in blocks])[:coarse],
-            np.concatenate([moments for _, moments in blocks])[:fine],
+            _mean(np.concatenate([moments for _, moments in blocks])[:fine]),
             FrontState(tuple(blocks[: min(whole, KEPT_BLOCKS)])),
         )
+
+
+def _mean(moments: Array) -> Array:
+    """(1, 2); here, because in a graph its rounding hangs on what else is in the call."""
+    mean: Array = moments.mean(axis=0, dtype=np.float64, keepdims=True).astype(np.float32)
+    return mean

@@ -201,7 +201,7 @@ class _Editor:
         lifted = weights.shape[1] < weights.shape[0]
         row = self._row(node.input[0], lifted=lifted)
         base = f"int8/{node.output[0]}"
-        scale = np.maximum(abs(weights).max(axis=0), 1e-12).astype(np.float32) / top
+        scale = _scales(weights, top)
         whole = np.clip(np.rint(weights / scale), -top, top).astype(np.int8)
         self._constant(f"{base}/weights", whole)
         self._constant(f"{base}/scale", scale)
@@ -256,6 +256,21 @@ class _Editor:
 
         full = name if name.startswith("int8/") else f"int8/{name}"
         self._graph.initializer.append(numpy_helper.from_array(value, full))
+
+
+def _scales(weights: npt.NDArray[np.float32], top: int) -> npt.NDArray[np.float32]:
+    """The scale of each column.
+
+    Weights that were quantised before are whole multiples of some step. Where ``top`` steps are
+    enough for a column, that step is its scale, and nothing is rounded a second time.
+    """
+    scale = np.maximum(abs(weights).max(axis=0), 1e-12).astype(np.float32) / top
+    gaps = np.diff(np.sort(weights, axis=0), axis=0)
+    step = np.where(gaps > scale / 64, gaps, np.inf).min(axis=0)
+    levels = weights / step
+    whole = abs(levels - np.rint(levels)).max(axis=0) < 1e-2
+    kept = whole & (abs(levels).max(axis=0) < top + 0.5)
+    return np.where(kept, step, scale).astype(np.float32)
 
 
 def _is_product(node: Any, floats: dict[str, Any]) -> bool:  # noqa: ANN401

@@ -4,7 +4,7 @@
 
     front     samples (1, 64 * (3 * BLOCK + 5))
               -> convolved (BLOCK, 2 * width), moments (3 * BLOCK + 4, 2)
-    encoder   convolved (batch, c, 2 * width), moments (batch, m, 2)
+    encoder   convolved (batch, c, 2 * width), moments (batch, 1, 2)
               -> cross_key_L, cross_value_L (batch, heads, frames, head_dim)    per decoder layer
     decoder   tokens, positions (batch, n); self_bias (batch, 1, n, past + n),
               cross_bias (batch, 1, n, frames); past_key_L, past_value_L
@@ -18,8 +18,9 @@ applied behind it::
     conv2(g * (x - mean) / deviation + b) = (conv2(g * x) - mean * conv2(g)) / deviation + conv2(b)
 
 So what ``front`` gives depends on nothing but the samples below it. It is kept from hop to hop,
-and the encoder's graph is given the window's ``convolved`` and, for the mean and the deviation,
-``moments``: of each frame of the first convolution the mean over channels, and that of squares.
+and the encoder's graph is given the window's ``convolved`` and, for the mean and the deviation, the
+mean of ``moments``: of each frame of the first convolution the mean over channels, and that of
+squares.
 ``front`` always takes the same number of samples, because sums round differently at other sizes.
 
 Convolutions are drawn as products of the frames that lie side by side.
@@ -44,6 +45,9 @@ POSITIONS: Final = 1_024
 """Most tokens of a sequence: many times what 30 s of speech hold."""
 _EPSILON: Final = 1e-5
 _END: Final = 2**62
+_FLOAT: Final = 1
+_DOUBLE: Final = 11
+"""Types, as ONNX numbers them."""
 
 
 def draw_front(weights: Weights) -> OnnxModel:
@@ -81,7 +85,7 @@ def draw_encoder(weights: Weights) -> OnnxModel:
     length = drawing.op("Shape", [stream.sum], start=1, end=2)
     frames = drawing.op("Squeeze", [length, drawing.integers(0)])
     zero, one = (drawing.constant(np.array(value, dtype=np.int64)) for value in (0, 1))
-    places = drawing.op("Cast", [drawing.op("Range", [zero, frames, one])], to=1)
+    places = drawing.op("Cast", [drawing.op("Range", [zero, frames, one])], to=_FLOAT)
     column = drawing.op("Unsqueeze", [places, drawing.integers(1)])
     angles = drawing.op("Mul", [column, drawing.constant(weights.frequencies[np.newaxis])])
     turns = [drawing.op(kind, [angles]) for kind in ("Cos", "Sin")]
@@ -111,8 +115,8 @@ def draw_decoder(weights: Weights, *, embed_bytes: bool = False) -> OnnxModel:
     drawing = Drawing()
     tokens = drawing.input("tokens", ["batch", "n"], integers=True)
     positions = drawing.input("positions", ["batch", "n"], integers=True)
-    self_bias = drawing.input("self_bias", ["batch", 1, "n", "total"])
-    cross_bias = drawing.input("cross_bias", ["batch", 1, "n", "frames"])
+    self_bias = _and_one(drawing, drawing.input("self_bias", ["batch", 1, "n", "total"]))
+    cross_bias = _and_one(drawing, drawing.input("cross_bias", ["batch", 1, "n", "frames"]))
     shape: list[Dimension] = ["batch", weights.heads, "past", weights.head_dim]
     angles = np.arange(POSITIONS, dtype=np.float32)[:, np.newaxis] * weights.frequencies
     turns = [drawing.constant(turn(angles)) for turn in (np.cos, np.sin)]
@@ -126,19 +130,16 @@ def draw_decoder(weights: Weights, *, embed_bytes: bool = False) -> OnnxModel:
         audio = [drawing.input(f"cross_{part}_{layer}", heard) for part in ("key", "value")]
         normed = stream.normed(f"{name}.input_layernorm")
         queries, keys, values = stream.turned(normed, f"{name}.self_attn", [positions, *turns])
-        attended, key, value = drawing.ops(
-            "MultiHeadAttention", [queries, keys, values, "", "", self_bias, *past], 3,
-            domain=CONTRIBUTED, num_heads=weights.heads,
-        )  # fmt: skip
-        for part, grown in (("key", key), ("value", value)):
-            drawing.output(grown, f"{part}_{layer}", [*shape[:2], "total", weights.head_dim])
-        stream.add(attended, f"{name}.self_attn.o")
+        grown = [
+            drawing.op("Concat", [old, _by_head(drawing, weights, new)], axis=2)
+            for old, new in zip(past, (keys, values), strict=True)
+        ]
+        for part, one in zip(("key", "value"), grown, strict=True):
+            drawing.output(one, f"{part}_{layer}", [*shape[:2], "total", weights.head_dim])
+        stream.add(_attended(drawing, weights, queries, grown, self_bias), f"{name}.self_attn.o")
         normed = stream.normed(f"{name}.post_attention_layernorm")
         question = drawing.product(normed, weights[f"{name}.encoder_attn.q.weight"])
-        answer = drawing.op(
-            "MultiHeadAttention", [question, *audio, "", "", cross_bias],
-            domain=CONTRIBUTED, num_heads=weights.heads,
-        )  # fmt: skip
+        answer = _attended(drawing, weights, question, audio, cross_bias)
         stream.add(answer, f"{name}.encoder_attn.o")
         stream.add_gated(name)
     said = stream.normed("decoder.norm")
@@ -150,8 +151,8 @@ def draw_decoder(weights: Weights, *, embed_bytes: bool = False) -> OnnxModel:
 def _draw_frames(drawing: Drawing, weights: Weights) -> Name:
     """The encoder's frames (batch, frames, width), from the second convolution's on."""
     convolved = drawing.input("convolved", ["batch", "convolved_frames", 2 * weights.width])
-    moments = drawing.input("moments", ["batch", "moment_frames", 2])
-    mean, mean_square = drawing.split(drawing.op("ReduceMean", [moments], axes=[1], keepdims=1), 2)
+    moments = drawing.input("moments", ["batch", 1, 2])
+    mean, mean_square = drawing.split(moments, 2)
     epsilon, one = (drawing.constant(np.array(value, np.float32)) for value in (_EPSILON, 1))
     variance = drawing.op("Sub", [mean_square, drawing.op("Mul", [mean, mean])])
     # Rounding may leave a silent window a little below 0.
@@ -176,7 +177,11 @@ def _draw_frames(drawing: Drawing, weights: Weights) -> Name:
         for first, end in ((0, -2), (1, -1), (2, _END))
     ]
     joined = drawing.op("Concat", beside, axis=2)
-    product = drawing.product(joined, _side_by_side(weights["encoder.conv3.weight"]))
+    kernel3 = _side_by_side(weights["encoder.conv3.weight"])
+    # Another name for a product, so that it stays in float: rounding here is heard in every layer.
+    product = drawing.op(
+        "FusedMatMul", [joined, drawing.constant(kernel3.T)], domain=CONTRIBUTED
+    )
     bias = drawing.constant(weights["encoder.conv3.bias"])
     return drawing.op("BiasGelu", [product, bias], domain=CONTRIBUTED)
 
@@ -198,11 +203,47 @@ def _draw_audio_facts(drawing: Drawing, weights: Weights, hidden: Name) -> None:
         drawing.output(one, f"cross_{part}_{layer}", dimensions)
 
 
+def _by_head(drawing: Drawing, weights: Weights, value: Name) -> Name:
+    """(batch, n, width) to (batch, heads, n, head_dim)."""
+    shape = drawing.integers(0, 0, weights.heads, weights.head_dim)
+    return drawing.op("Transpose", [drawing.op("Reshape", [value, shape])], perm=[0, 2, 1, 3])
+
+
+def _attended(
+    drawing: Drawing, weights: Weights, queries: Name, keys_values: list[Name], bias: Name
+) -> Name:
+    """What ``queries`` find in keys and values; ``bias`` has one row more.
+
+    Bit for bit the same, whatever fills a row up and however many are asked at once, since the next
+    product's bytes would make a step of any difference. So the softmax, whose sum is rounded in
+    another order where a row is longer, is computed in double precision; and there are always two
+    queries at least, because a single one is multiplied in another way.
+    """
+    keys, values = keys_values
+    asked = _and_one(drawing, _by_head(drawing, weights, queries))
+    scores = drawing.op(
+        "FusedMatMul", [asked, keys],
+        domain=CONTRIBUTED, transB=1, alpha=weights.head_dim**-0.5,
+    )  # fmt: skip
+    exact = drawing.op("Cast", [drawing.op("Add", [scores, bias])], to=_DOUBLE)
+    shares = drawing.op("Cast", [drawing.op("Softmax", [exact], axis=-1)], to=_FLOAT)
+    places = [drawing.integers(number) for number in (0, -1, 2)]
+    answers = drawing.op("Slice", [drawing.op("MatMul", [shares, values]), *places])
+    found = drawing.op("Transpose", [answers], perm=[0, 2, 1, 3])
+    return drawing.op("Reshape", [found, drawing.integers(0, 0, weights.width)])
+
+
+def _and_one(drawing: Drawing, value: Name) -> Name:
+    """(batch, ..., n, ...) with its first row once more behind the last."""
+    first = drawing.op("Slice", [value, *(drawing.integers(number) for number in (0, 1, 2))])
+    return drawing.op("Concat", [value, first], axis=2)
+
+
 def _embedded(drawing: Drawing, table: Tensor, tokens: Name) -> Name:
     """Rows of ``table``, each stored in bytes and a scale of its own."""
     scale = np.maximum(abs(table).max(axis=1, keepdims=True), 1e-12) / 127
     whole = drawing.constant(np.rint(table / scale).astype(np.int8))
-    levels = drawing.op("Cast", [drawing.op("Gather", [whole, tokens])], to=1)
+    levels = drawing.op("Cast", [drawing.op("Gather", [whole, tokens])], to=_FLOAT)
     scales = drawing.op("Gather", [drawing.constant(scale.astype(np.float32)), tokens])
     return drawing.op("Mul", [levels, scales])
 
