@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from streamscribe.bundle import Bundle
+from streamscribe.converting import ready_bundle
 from streamscribe.device import parse_devices
+from streamscribe.errors import StreamscribeError
 from streamscribe.loading import ModelChoice
 from streamscribe.machine import describe_machine
-from streamscribe.store import DEFAULT_MODEL, defect, find_bundle
+from streamscribe.store import DEFAULT_MODEL, defect
 from streamscribe.version import __version__
 from streamscribe_cli.devices import device_option
 from streamscribe_cli.findings import Finding, State
@@ -48,8 +49,7 @@ def check(ctx: click.Context, name: str, models_dir: Path, device: str, as_json:
     device that was asked for, can't be used.
     """
     parse_devices(device)
-    bundle = find_bundle(name, models_dir)
-    findings = [*installation(), model(bundle), microphone()]
+    findings = [*installation(), model(name, models_dir), microphone()]
     tried: list[Tried] = []
     if not _any_broken(findings):
         choice = ModelChoice(name, models_dir=models_dir, device=device)
@@ -120,13 +120,18 @@ def package(module: str, *, mend: str, use: str = "", optional: bool = False) ->
     return Finding(module, State.OK, f"{version}{purpose}")
 
 
-def model(bundle: Bundle) -> Finding:
-    """Whether the model's files are here, and are the right ones."""
-    problem = defect(bundle)
+def model(name: str, models_dir: Path) -> Finding:
+    """Whether the model can be used: its files are here, or can be made, and are right."""
+    problem: StreamscribeError | None
+    try:
+        bundle = ready_bundle(name, models_dir)
+        problem = defect(bundle)
+    except StreamscribeError as error:
+        problem = error
     if problem is None:
         said = f"{bundle.name}, {bundle.size / 1e6:.0f} MB, every hash is right"
         return Finding("model", State.OK, said)
-    return Finding("model", State.BROKEN, str(problem), f"streamscribe models pull {bundle.name}")
+    return Finding("model", State.BROKEN, str(problem), f"streamscribe models pull {DEFAULT_MODEL}")
 
 
 def microphone() -> Finding:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from streamscribe.device import AUTO, CPU, Device, best_first, parse_devices, unavailable
 from streamscribe.errors import DeviceUnavailable
-from streamscribe.store import DEFAULT_MODEL, find_bundle
+from streamscribe.store import DEFAULT_MODEL
 
 if TYPE_CHECKING:  # importing them takes long, and commands must say their help at once
     from streamscribe.model import PlacedModel
@@ -71,12 +71,13 @@ def load_recognizers(choice: ModelChoice, options: "SessionOptions | None" = Non
     Raises ``OptionError`` for a device, or a detector, that nobody knows; ``DeviceUnavailable``
     for a device that can't be had; ``BundleError`` if the model can't be had.
     """
+    from streamscribe.converting import ready_bundle
     from streamscribe.recognizer import Recognizer, load_model
     from streamscribe.vad import make_vad
 
     devices = parse_devices(choice.device)
     vad = make_vad(choice.vad)
-    bundle = find_bundle(choice.model, choice.models_dir)
+    bundle = ready_bundle(choice.model, choice.models_dir)
 
     def open_on(device: Device) -> "PlacedModel":
         return load_model(

@@ -12,16 +12,17 @@ import numpy as np
 
 from streamscribe.bundle import Bundle
 from streamscribe.continuation import Continuation
+from streamscribe.converting import ready_bundle
 from streamscribe.device import CPU, Device
 from streamscribe.errors import OptionError
 from streamscribe.events import Event
-from streamscribe.families import VENDOR_GRAPHS, Family
+from streamscribe.families import Family
 from streamscribe.language_model import load_language_model
 from streamscribe.model import AcousticModel, PlacedModel, Samples, Step, StepResult
 from streamscribe.options import SessionOptions
 from streamscribe.session import Session
 from streamscribe.stages import Told, timed_vads
-from streamscribe.store import DEFAULT_MODEL, find_bundle, find_language_model
+from streamscribe.store import DEFAULT_MODEL, find_language_model
 from streamscribe.timeline import SAMPLE_RATE, ms_to_len
 from streamscribe.vad import VadFactory, make_vad
 
@@ -111,12 +112,14 @@ def load_recognizer(
 
     On other devices, or on the best one: ``loading.load_recognizers``.
 
+    A model with a recipe whose files are installed is made first: see ``converting.py``.
+
     language_model: judges a CTC model's words; what ``find_language_model`` finds.
 
     Raises ``BundleError`` if the model can't be had, ``OptionError`` for an unknown detector.
     """
     factory = make_vad(vad)
-    bundle = find_bundle(model, models_dir)
+    bundle = ready_bundle(model, models_dir)
     loaded = load_model(bundle, threads=threads, language_model=language_model)
     return Recognizer(loaded, factory, options)
 
@@ -139,10 +142,6 @@ def load_model(
             if language_model is not None:
                 allowed = f"none: {bundle.name} is a seq2seq model, which is its own"
                 raise OptionError(name="language_model", got=language_model, allowed=allowed)
-            if bundle.architecture == VENDOR_GRAPHS:
-                from streamscribe.moonshine_model import MoonshineModel
-
-                return MoonshineModel(bundle, threads=threads, device=device)
             from streamscribe.encoder_decoder import EncoderDecoderModel
 
             return EncoderDecoderModel(bundle, threads=threads, device=device)

@@ -171,11 +171,11 @@ def _look_at_exposure(
 
 
 def _load(choice: ModelChoice, options: SessionOptions) -> tuple["Catalogue", list[Device]]:
+    from streamscribe.converting import ready_bundle
     from streamscribe.loading import load_recognizers
-    from streamscribe.store import find_bundle
     from streamscribe_server.catalogue import Catalogue, ServedModel
 
-    bundle = find_bundle(choice.model, choice.models_dir)
+    bundle = ready_bundle(choice.model, choice.models_dir)
     loaded = load_recognizers(choice, options)
     devices = [one.device for one in loaded]
     logger.info("model %s runs on %s", bundle.name, ", ".join(map(str, devices)))

@@ -61,7 +61,7 @@ def sounddevice(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A default model whose files are all here; the folder they are in."""
     folder = whole_bundle(tmp_path)
-    monkeypatch.setattr(check, "find_bundle", lambda name, where: load_bundle(folder, where))
+    monkeypatch.setattr(check, "ready_bundle", lambda name, where: load_bundle(folder, where))
     return folder
 
 
@@ -87,12 +87,12 @@ def test_a_missing_model_is_broken_and_comes_with_the_command_that_mends_it(here
     (here / "encoder_model.ort").unlink()
     result = run()
     assert result.exit_code == 1
-    assert "to mend it: streamscribe models pull tiny-xx" in result.stdout
+    assert "to mend it: streamscribe models pull moonshine-tiny-en" in result.stdout
 
 
 def test_a_wrong_model_file_is_broken(here: Path) -> None:
     (here / "encoder_model.ort").write_bytes(b"half")
-    finding = model(load_bundle(here))
+    finding = model(here)
     assert (finding.state, "has sha256" in finding.said) == (State.BROKEN, True)
 
 
