@@ -28,6 +28,7 @@ from streamscribe_protocol.messages import (
 from streamscribe_server.app import make_app
 from streamscribe_server.entrance import Terms
 from streamscribe_server.limits import Limits
+from streamscribe_server.scheduling import Scheduling
 from streamscribe_server.service import Service
 from streamscribe_server.uvicorn_server import DrainingServer, Transport, bind
 
@@ -76,7 +77,7 @@ def running_server(
     if send_buffer_bytes:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, send_buffer_bytes)
-    app = make_app(catalogue_of(recognizer), limits, terms=terms)
+    app = make_app(catalogue_of(recognizer), limits, Scheduling(coalesce=False), terms=terms)
     ready = threading.Event()
     server = DrainingServer(app, limits, ready.set, transport)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

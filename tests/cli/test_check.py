@@ -17,6 +17,7 @@ from streamscribe.device import CPU, SWITCH, Device, Kind
 from streamscribe.errors import DeviceUnavailable
 from streamscribe.loading import Loaded, ModelChoice
 from streamscribe.onnx_graph import Placement
+from streamscribe.store import DEFAULT_MODEL
 from streamscribe_cli import check, speeds
 from streamscribe_cli.check import microphone, model, package
 from streamscribe_cli.findings import Finding, State
@@ -92,7 +93,7 @@ def test_a_missing_model_is_broken_and_comes_with_the_command_that_mends_it(here
 
 def test_a_wrong_model_file_is_broken(here: Path) -> None:
     (here / "encoder_model.ort").write_bytes(b"half")
-    finding = model(here)
+    finding = model(DEFAULT_MODEL, here)
     assert (finding.state, "has sha256" in finding.said) == (State.BROKEN, True)
 
 
