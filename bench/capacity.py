@@ -23,7 +23,6 @@ from bench.stream_load import play, span, speech_programme
 from streamscribe_cli.load.file_limit import allow_sockets
 from streamscribe_cli.load.load import Load
 from streamscribe_cli.load.player import State
-from streamscribe_cli.load.programme import Programme
 from streamscribe_cli.load.report import finals_of, logs_of, partials_of
 from streamscribe_cli.server_process import local_server
 
@@ -67,7 +66,13 @@ class Way:
 @click.option(
     "--server", default="", metavar="OPTIONS", help="Options of `streamscribe serve` for both."
 )
-def main(request: Request, seconds: float, steps: str, baseline: str, server: str) -> Outcome:
+@click.option(
+    "--ramp-s", type=click.FloatRange(0),
+    help="Seconds over which the streams of a load begin [default: 0.15 each, at most 10].",
+)  # fmt: skip
+def main(
+    request: Request, seconds: float, steps: str, baseline: str, server: str, ramp_s: float | None
+) -> Outcome:
     """Most live streams with finals in time; the curve; one session at a time as the baseline."""
     numbers = _numbers(steps)
     allow_sockets(max(numbers))
@@ -87,7 +92,11 @@ def main(request: Request, seconds: float, steps: str, baseline: str, server: st
     points: dict[str, list[Figures]] = {}
     for way in ways:
         points[way.name] = []
-        held = _search(way, programme, seconds, numbers, points[way.name])
+
+        def measure(url: str, streams: int) -> Figures:
+            return play(url, programme, streams, seconds, hopeless, ramp_s)
+
+        held = _search(way, measure, numbers, points[way.name])
         figures[way.name] = {"capacity": held, "server": way.server, "points": points[way.name]}
     figures |= summary(figures)
     if request.file is not None:
@@ -114,13 +123,16 @@ def summary(figures: Figures) -> Figures:
 
 
 def _search(
-    way: Way, programme: Programme, seconds: float, numbers: list[int], points: list[Figures]
+    way: Way,
+    measure: Callable[[str, int], Figures],
+    numbers: list[int],
+    points: list[Figures],
 ) -> int:
     """The most streams that hold; every load that was played is added to ``points``."""
 
     def holds(streams: int) -> bool:
         click.echo(f"{way.name}: {streams} streams", err=True)
-        figures = play(server.url, programme, streams, seconds, hopeless)
+        figures = measure(server.url, streams)
         figures["why_not"] = why_not(figures)
         del figures["by_stream"]  # `fairness` looks at each stream
         points.append(figures)
