@@ -162,3 +162,18 @@ def test_who_asks_for_it_is_told_of_the_connection() -> None:
 
     with breaking_server(restart, end_well) as address:
         asyncio.run(run(address))
+
+
+def test_a_connection_that_brought_something_ends_the_outage() -> None:
+    def say_something_and_break(socket: ServerConnection) -> None:
+        seq = answer_resume(socket).last_seq + 1
+        socket.send(encode(SpeechStarted(seq, seq, 0)))
+        cut(socket)
+
+    time = Time()
+
+    async def use(stream: AsyncStream) -> None:
+        assert len(await finished(stream)) == 3
+
+    with_stream(use, break_at_once, *[say_something_and_break] * 3, end_well, time=time)
+    assert time.slept_s == [0.05] * 4
