@@ -67,7 +67,6 @@ class ScriptedSession:
         self._start_at = self.decided_at = self.settled_at = 0
         if continuation is not None:
             self._go_on(continuation)
-        self._unsaid_at = 0  # audio from here on is not in any step yet
 
     @property
     def heard_at(self) -> int:
