@@ -3,17 +3,29 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from fakes_dialogue import FRESH, INTERNAL, asked, broken, go_on, opened
+from fakes_dialogue import CONTINUED, FRESH, INTERNAL, asked, broken, go_on, opened
 from fakes_wire_server import READY
 from streamscribe_client.breaks import MAX_INTERNAL, Broken
 from streamscribe_client.dialogue import Dialogue, Phase
 from streamscribe_client.errors import ConnectionLost, ServerBusy, ServerError
 from streamscribe_client.stream_options import Perseverance, start_message
-from streamscribe_protocol.messages import (
-    Ack,
-    encode,
+from streamscribe_protocol.errors import ProtocolError
+from streamscribe_protocol.messages import Ack, Error, encode
+
+ANSWERS = st.builds(
+    lambda answer, seq, at: encode(replace(answer, seq=seq, send_from_at=at)),
+    st.sampled_from([CONTINUED, FRESH, READY]),
+    seq=st.integers(-1, 3),
+    at=st.integers(-2, 5),
+) | st.builds(
+    lambda code, fatal: encode(Error(2, code, "scripted", fatal=fatal)),
+    st.sampled_from(["internal", "restarting", "overloaded", "idle_timeout"]),
+    st.booleans(),
 )
+"""Frames that a server might answer a resume with, right or wrong."""
 
 
 @pytest.mark.parametrize("code", [1001, 1006, 1011, 1012, 1013])
@@ -117,3 +129,17 @@ def test_where_send_waits_there_is_room_for_the_longest_segment() -> None:
     assert dialogue.has_room
     dialogue.audio(memoryview(bytes(32_000 * 10)))
     assert not dialogue.has_room
+
+
+@given(frames=st.lists(st.text(max_size=50) | st.binary(max_size=9) | ANSWERS, max_size=4))
+def test_whatever_answers_a_resume_only_known_errors_come_out(frames: list[str | bytes]) -> None:
+    dialogue = broken()
+    dialogue.opening()
+    for frame in frames:
+        try:
+            dialogue.receive(frame)
+        except Broken:
+            assert dialogue.phase is Phase.BROKEN
+        except (ProtocolError, ServerError, ServerBusy):
+            assert dialogue.phase is Phase.OVER
+            break
