@@ -90,12 +90,12 @@ def main(
         },
     }
     points: dict[str, list[Figures]] = {}
+
+    def measure(url: str, streams: int) -> Figures:
+        return play(url, programme, streams, seconds, hopeless, ramp_s)
+
     for way in ways:
         points[way.name] = []
-
-        def measure(url: str, streams: int) -> Figures:
-            return play(url, programme, streams, seconds, hopeless, ramp_s)
-
         held = _search(way, measure, numbers, points[way.name])
         figures[way.name] = {"capacity": held, "server": way.server, "points": points[way.name]}
     figures |= summary(figures)

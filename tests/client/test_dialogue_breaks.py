@@ -13,7 +13,7 @@ from streamscribe_client.dialogue import Dialogue, Phase
 from streamscribe_client.errors import ConnectionLost, ServerBusy, ServerError
 from streamscribe_client.stream_options import Perseverance, start_message
 from streamscribe_protocol.errors import ProtocolError
-from streamscribe_protocol.messages import Ack, Error, encode
+from streamscribe_protocol.messages import Ack, Error, SpeechStarted, encode
 
 ANSWERS = st.builds(
     lambda answer, seq, at: encode(replace(answer, seq=seq, send_from_at=at)),
@@ -110,6 +110,24 @@ def test_audio_that_overflows_while_the_server_makes_up_its_mind_is_kept_for_it(
     dialogue.audio(memoryview(bytes(20)))
     dialogue.receive(encode(FRESH))
     assert dialogue.next_frame() == bytes(40)
+
+
+def test_lost_audio_before_the_open_segment_is_silence_that_was_heard() -> None:
+    dialogue = opened(Perseverance(buffer_s=1))
+    dialogue.audio(memoryview(bytes(32_000)))
+    dialogue.receive(encode(SpeechStarted(2, 0, at_ms=400)))
+    dialogue.closed(1006, "")
+    dialogue.audio(memoryview(bytes(9_600)))  # 300 ms overflow
+    assert (asked(dialogue)["from_at"], asked(dialogue)["acked_at"]) == (4_800, 4_800)
+
+
+def test_lost_audio_of_the_open_segment_is_a_gap() -> None:
+    dialogue = opened(Perseverance(buffer_s=1))
+    dialogue.audio(memoryview(bytes(32_000)))
+    dialogue.receive(encode(SpeechStarted(2, 0, at_ms=400)))
+    dialogue.closed(1006, "")
+    dialogue.audio(memoryview(bytes(16_000)))  # 500 ms overflow
+    assert (asked(dialogue)["from_at"], asked(dialogue)["acked_at"]) == (8_000, 6_400)
 
 
 def test_if_far_too_much_overflows_another_offer_is_made() -> None:
