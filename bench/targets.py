@@ -11,6 +11,7 @@ BENCHES: Final = (
     "install",
     "latency",
     "cost",
+    "graphs",
     "offline_speed",
     "accuracy",
     "draft_agreement",
