@@ -14,6 +14,7 @@ BENCHES: Final = (
     "latency",
     "cost",
     "threads",
+    "graphs",
     "offline_speed",
     "accuracy",
     "draft_agreement",
