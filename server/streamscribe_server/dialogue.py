@@ -62,7 +62,8 @@ class Dialogue:
         self._restart = restart
         self._state = State.STREAMING
         self._translator = Translator(terms.format.rate_hz, resume)
-        self._tally = Tally(terms, resume.from_at if resume else 0)
+        self.tally = Tally(terms, resume.from_at if resume else 0)
+        """How much audio came, and how much of it was decided on."""
         self._flushes: deque[str] = deque(maxlen=limits.max_known_flushes)
         self._warned_finished = False
         self._over_time = False
@@ -77,23 +78,13 @@ class Dialogue:
         """What was agreed to."""
         return self._terms
 
-    @property
-    def backlog_s(self) -> float:
-        """Seconds of audio received and not yet decided on."""
-        return self._tally.backlog_s
-
-    @property
-    def received_at(self) -> int:
-        """Where the audio received so far ends, at the declared rate."""
-        return self._tally.received_at
-
     def open(self) -> Reaction:
         """Begin; once."""
         return Reaction(commands=(self._terms,))
 
     def go_on(self) -> Reaction:
         """The client is back over a new connection."""
-        self._tally.repeat()
+        self.tally.repeat()
         self._warned_finished = self._warned_finished or self._state is State.FINISHING
         return Reaction(replies=(self._ready("continued", None),))
 
@@ -101,7 +92,7 @@ class Dialogue:
         """It is time to say how far the session has come."""
         if self._state is State.CLOSED:
             return NOTHING
-        return Reaction(replies=(self._tally.heartbeat(),))
+        return Reaction(replies=(self.tally.heartbeat(),))
 
     def receive_text(self, text: str) -> Reaction:
         """A text frame came."""
@@ -123,7 +114,7 @@ class Dialogue:
             return self._refuse(refusal)
         if self._state is State.FINISHING:
             return self._already_finished("audio")
-        new = self._tally.receive(data)
+        new = self.tally.receive(data)
         return Reaction(commands=(mailbox.Audio(new),)) if new else NOTHING
 
     def take_update(self, update: mailbox.Update) -> Reaction:
@@ -136,7 +127,7 @@ class Dialogue:
                 ready = self._ready("fresh", restart.reason) if restart else self._ready(None, None)
                 return Reaction(replies=(ready,))
             case mailbox.Progress():
-                self._tally.progress(update)
+                self.tally.progress(update)
                 return Reaction(replies=tuple(self._translator.translate(update)))
             case mailbox.Ended(heard_at):
                 return self._end(heard_at)
@@ -203,7 +194,7 @@ class Dialogue:
         return Reaction(commands=(mailbox.Hotwords(phrases),))
 
     def _ready(self, resumed: messages.Resumed | None, reason: str | None) -> messages.Ready:
-        tally = self._tally
+        tally = self.tally
         return messages.Ready(
             seq=UNNUMBERED,
             session=self.identity.session,

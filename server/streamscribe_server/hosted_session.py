@@ -89,7 +89,7 @@ class HostedSession:
     @property
     def received_at(self) -> int:
         """Where the audio received so far ends, at the declared rate."""
-        return self._dialogue.received_at
+        return self._dialogue.tally.received_at
 
     @property
     def patience_s(self) -> float | None:
@@ -187,7 +187,7 @@ class HostedSession:
                     self._metrics.error(message.code)
         except OutboxFull:
             self._overflow()
-        if self._dialogue.backlog_s < self._limits.backlog_pause_s or self.closing:
+        if self._dialogue.tally.backlog_s < self._limits.backlog_pause_s or self.closing:
             self.caught_up.set()
         else:
             self.caught_up.clear()

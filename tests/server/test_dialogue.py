@@ -303,7 +303,7 @@ def test_the_backlog_is_the_audio_received_and_not_yet_decided() -> None:
     for _ in range(64):
         dialogue.receive_bytes(bytes(1_000))
     dialogue.take_update(Progress((), decided_at=24_000, settled_at=0))
-    assert dialogue.backlog_s == 0.5
+    assert dialogue.tally.backlog_s == 0.5
 
 
 def test_a_client_that_never_starts_is_told_how_long_was_waited() -> None:
@@ -385,7 +385,7 @@ def test_a_sample_that_a_break_has_cut_is_taken_once() -> None:
     dialogue.go_on()
     assert dialogue.receive_bytes(b"\3").commands == ()
     assert dialogue.receive_bytes(b"\4\5\6").commands == (Audio(b"\4\5\6"),)
-    assert dialogue.received_at == 3
+    assert dialogue.tally.received_at == 3
 
 
 def test_a_break_while_a_cut_sample_is_repeated_loses_nothing() -> None:
