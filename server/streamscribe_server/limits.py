@@ -16,6 +16,14 @@ class Limits:
     20 to 500 ms at a time."""
     hard_frame_bytes: int = 4 * 1024 * 1024
     """From here on the WebSocket layer refuses the frame unread, so it costs no memory."""
+    max_fragments: int = 4_096
+    """Pieces of one message: the largest in pieces of 256 bytes. Empty ones cost memory too."""
+    handshake_timeout_s: float = 10.0
+    """From the connection to a complete opening request, one packet: several slow round trips.
+    It costs a file descriptor, and those are few."""
+    max_handshakes: int = 256
+    """Connections without a complete request at once; one more, and the oldest is cut off. As
+    many as a crowd that reconnects at the same moment, and a quarter of the usual 1,024 files."""
     start_timeout_s: float = 10.0
     """Wait for the ``start`` message: several slow round trips; a socket without one is idle."""
     idle_timeout_s: float = 60.0
