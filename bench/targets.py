@@ -25,6 +25,9 @@ BENCHES: Final = (
     "whisper_offline",
     "whisper_streaming",
     "whisper_silence",
+    "fuzz",
+    "soak",
+    "chaos",
 )
 """Every benchmark, in the order in which ``all`` runs them."""
 
