@@ -8,7 +8,6 @@ clients that are rude by their timing (``fuzz_attacks``). Conversation ``i`` is 
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
@@ -202,20 +201,14 @@ async def _settled_state(server: ServerProcess, process: psutil.Process) -> Figu
 def _log_figures(log: str) -> Figures:
     lines = log.splitlines()
     errors = [line for line in lines if " ERROR " in line or " CRITICAL " in line]
-    first = next(_tracebacks(lines), [])
+    traced = [at for at, line in enumerate(lines) if "Traceback (most recent" in line]
     return {
         "lines": len(lines),
-        "tracebacks": sum(line.startswith("Traceback") for line in lines),
+        "tracebacks": len(traced),
         "errors": len(errors),
         "first_errors": errors[:10],
-        "first_traceback": first,
+        "first_traceback": lines[traced[0] : traced[0] + 40] if traced else [],
     }
-
-
-def _tracebacks(lines: list[str]) -> Iterator[list[str]]:
-    for at, line in enumerate(lines):
-        if line.startswith("Traceback"):
-            yield lines[at : at + 40]
 
 
 def _grids(figures: Figures) -> tuple[Grid, ...]:

@@ -9,7 +9,6 @@ model call adds the time that it really took (``by_position``). That covers all 
 hand-marked ones, where the onset is a person's and not our own detector's.
 """
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from streamscribe.model import Samples
 from streamscribe.options import SessionOptions
 from streamscribe.recognizer import Recognizer, load_recognizer
 from streamscribe.vad import make_vad
-from streamscribe_cli.latency import paced, packets
+from streamscribe_cli.latency import paced, packets, sent_ms
 from streamscribe_cli.server_process import ServerProcess, local_server
 from streamscribe_client import connect
 
@@ -172,8 +171,7 @@ def _slowest(watched: list[Watched]) -> list[Figures]:
 def _after_endpoint(view: View) -> float:
     """From the packet that made the endpoint possible to the final."""
     assert view.final is not None
-    packet_s = math.ceil(round(view.endpoint_s / PACKET_S, 6)) * PACKET_S
-    return view.final.at_s - packet_s
+    return view.final.at_s - sent_ms(view.endpoint_s * 1_000, PACKET_S * 1_000) / 1_000
 
 
 def _against_marks(watched: list[Watched]) -> Figures:

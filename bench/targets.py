@@ -1,9 +1,11 @@
 """What the project has to reach, in one table, and how a result is judged by it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
+
+from bench.load_targets import LOAD_TARGETS
+from bench.target import Target as Target
+from bench.target import Verdict as Verdict
 
 BENCHES: Final = (
     "start",
@@ -28,48 +30,12 @@ BENCHES: Final = (
     "fuzz",
     "soak",
     "chaos",
+    "capacity",
+    "fairness",
+    "overload",
+    "idle",
 )
 """Every benchmark, in the order in which ``all`` runs them."""
-
-
-class Verdict(StrEnum):
-    """How a figure stands to its target."""
-
-    REACHED = "reached"
-    MISSED = "missed"
-    PUBLISHED = "published"  # there is no target, but the figure must be known
-    NOT_MEASURED = "not measured"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One line of the table."""
-
-    bench: str
-    figure: tuple[str, ...]
-    """Keys that lead to the number in the benchmark's figures."""
-    measure: str
-    unit: str
-    bound: float | None = None
-    """Allowed at most; None: the figure is only published."""
-    at_least: bool = False
-    """The bound is the smallest allowed instead."""
-
-    @property
-    def wanted(self) -> str:
-        """The target as text, like ``<= 0.15``; empty when there is none."""
-        if self.bound is None:
-            return ""
-        return f"{'>=' if self.at_least else '<='} {self.bound:g}"
-
-    def judge(self, got: float | None) -> Verdict:
-        """What ``got`` is worth; None: it was not measured."""
-        if got is None:
-            return Verdict.NOT_MEASURED
-        if self.bound is None:
-            return Verdict.PUBLISHED
-        reached = got >= self.bound if self.at_least else got <= self.bound
-        return Verdict.REACHED if reached else Verdict.MISSED
 
 
 def _accuracy(folder: str, shown: str, points: float) -> tuple[Target, ...]:
@@ -222,6 +188,7 @@ TARGETS: Final = (
     *_whisper_live("agreement", "medium", 1.0, shown=False),
     *_whisper_live("alignment", "medium", 1.5, shown=True),
     Target("whisper_streaming", ("noise", "finals"), "Whisper: finals from noise", "finals", 0),
+    *LOAD_TARGETS,
     Target("noise", ("webrtc", "final_words_per_hour"), "words from noise, WebRTC", "words / h"),
     Target("noise", ("silero", "final_words_per_hour"), "words from noise, Silero", "words / h"),
 )  # fmt: skip

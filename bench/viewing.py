@@ -4,14 +4,12 @@ All times are seconds on the audio's clock: what is spoken at t reaches the syst
 """
 
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from bench.outcome import Figures
 from streamscribe import events as engine
 from streamscribe.timeline import at_to_s
+from streamscribe_cli.latency import delays as delays
 from streamscribe_protocol import messages as wire
 
 _PUNCTUATION = string.punctuation + "“”‘’…—–"
@@ -85,16 +83,3 @@ def first_word(text: str) -> str:
 def bare_word(word: str) -> str:
     """A word without case and punctuation."""
     return word.strip(_PUNCTUATION).casefold()
-
-
-def delays(seconds: Sequence[float]) -> Figures:
-    """Median, 95th percentile and largest of some delays; no numbers when there are none."""
-    if not seconds:
-        return {"count": 0}
-    p50_s, p95_s = np.percentile(seconds, [50, 95])
-    return {
-        "count": len(seconds),
-        "p50_s": float(p50_s),
-        "p95_s": float(p95_s),
-        "max_s": max(seconds),
-    }

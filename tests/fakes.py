@@ -22,6 +22,7 @@ from streamscribe.recognizer import Recognizer, drive
 from streamscribe.seq2seq_options import resolve
 from streamscribe.seq2seq_policy import Seq2SeqPolicy, Traits
 from streamscribe.session import Session
+from streamscribe.stages import Told, untold
 from streamscribe.timeline import SAMPLE_RATE
 
 WORD_LEN: Final = 3_361
@@ -61,6 +62,7 @@ class ScriptedModel:
     languages = ("xx",)
 
     def __init__(self, *, guesses: bool = True, max_tokens_per_s: float = 50.0) -> None:
+        self.told: Told = untold
         self.tokens = WordTable()
         self.max_tokens_per_s = max_tokens_per_s
         self.steps: list[DecodeStep] = []

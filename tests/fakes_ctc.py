@@ -24,6 +24,7 @@ from streamscribe.model import (
 )
 from streamscribe.options import SessionOptions
 from streamscribe.policy import Policy
+from streamscribe.stages import Told, untold
 
 FRONT_END = FrontEnd(receptive_field_len=400, stride_len=320)
 CHUNK = Chunk(hop_ms=400, right_ms=300, left_ms=2_000)
@@ -49,6 +50,7 @@ class ScriptedCtcModel:
     languages = ("xx",)
 
     def __init__(self, chunk: Chunk = CHUNK) -> None:
+        self.told: Told = untold
         self.tokens = CtcWordTable()
         self.chunk = chunk
         self._decoding = CtcDecoding(self.tokens, VOCABULARY_SIZE, BLANK)

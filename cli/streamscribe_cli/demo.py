@@ -1,14 +1,11 @@
 """``streamscribe demo``: a real server, a real client, real speech, and what it all took."""
 
 import re
-import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
-from types import FrameType
 
 import click
 
@@ -17,7 +14,7 @@ from streamscribe_cli.audio_files import Recording, UnusableRecording, open_reco
 from streamscribe_cli.check import SAMPLE
 from streamscribe_cli.display import open_display
 from streamscribe_cli.latency import Arrival, Measured, measure, paced, packets
-from streamscribe_cli.server_process import ServerProcess, local_server
+from streamscribe_cli.server_process import ServerProcess, local_server, terminated_in_good_order
 from streamscribe_client import ServerError, connect
 
 SILENCE_AFTER_MS = 500
@@ -52,7 +49,7 @@ def demo(file: Path | None) -> None:
     terminal, they stand behind a bar.
     """
     with (
-        _terminated_in_good_order(),
+        terminated_in_good_order(),
         _sample(file) as path,
         _opened(path) as recording,
     ):
@@ -154,20 +151,6 @@ def _opened(path: Path) -> Iterator[Recording]:
             yield recording
     except AudioError as error:
         raise UnusableRecording(f"{path}: {error}") from error
-
-
-@contextmanager
-def _terminated_in_good_order() -> Iterator[None]:
-    """SIGTERM leaves the block as an exception, so that no server outlives it."""
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    previous = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _warn(message: str) -> None:

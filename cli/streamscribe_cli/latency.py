@@ -6,10 +6,13 @@ so an event that takes audio up to t into account can't come before t.
 
 import difflib
 import itertools
+import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
+
+import numpy as np
 
 from streamscribe.ingest import AudioFormat
 from streamscribe_client.dialogue import StreamEvent
@@ -60,7 +63,7 @@ def measure(arrivals: list[Arrival], *, endpoint_silence_ms: int) -> Measured:
             first_words.append(shown_ms[0] - final.words[0].start_ms)
         for one in segment:
             if isinstance(one.event, Endpoint) and one.event.rule == "silence" and final.text:
-                finals.append(arrival.at_ms - (one.event.at_ms - endpoint_silence_ms))
+                finals.append(arrival.at_ms - speech_end_ms(one.event, endpoint_silence_ms))
     return Measured(
         first_words_ms=median(first_words) if first_words else None,
         final_ms=median(finals) if finals else None,
@@ -69,6 +72,37 @@ def measure(arrivals: list[Arrival], *, endpoint_silence_ms: int) -> Measured:
         words=words,
         revised=revised,
     )
+
+
+def speech_end_ms(endpoint: Endpoint, endpoint_silence_ms: int) -> int:
+    """Where the speech before an endpoint ended, from which the delay of its final counts.
+
+    Of the rule ``silence`` that is the end of the last voiced sample; any other rule ends speech,
+    or audio, where it fires.
+    """
+    return endpoint.at_ms - (endpoint_silence_ms if endpoint.rule == "silence" else 0)
+
+
+def sent_ms(at_ms: float, packet_ms: float) -> float:
+    """When audio up to ``at_ms`` has left a sender that keeps time, ms after it began to speak.
+
+    A packet is sent when its last sample has been spoken. This is when it *should* be sent: a
+    sender that is held up, by a server that reads no more, is late by the server's fault.
+    """
+    return math.ceil(round(at_ms / packet_ms, 6)) * packet_ms
+
+
+def delays(seconds: Sequence[float]) -> dict[str, object]:
+    """Median, 95th percentile and largest of some delays; no numbers when there are none."""
+    if not seconds:
+        return {"count": 0}
+    p50_s, p95_s = np.percentile(seconds, [50, 95])
+    return {
+        "count": len(seconds),
+        "p50_s": float(p50_s),
+        "p95_s": float(p95_s),
+        "max_s": max(seconds),
+    }
 
 
 def _segment(event: StreamEvent) -> int | None:

@@ -1,6 +1,7 @@
 """A server of this installation as a child process, on a free port of this machine."""
 
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from types import FrameType
 from typing import IO
 
 from streamscribe.errors import StreamscribeError
@@ -68,6 +70,20 @@ def local_server(*options: str) -> Iterator[ServerProcess]:
             yield ServerProcess(found["url"], found["model"], start_s, process, log)
         finally:
             _stop(process)
+
+
+@contextmanager
+def terminated_in_good_order() -> Iterator[None]:
+    """SIGTERM leaves the block as an exception, so that no server outlives it."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    previous = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _first_line(process: subprocess.Popen[str]) -> str:

@@ -27,6 +27,7 @@ from streamscribe.model_files import Role
 from streamscribe.onnx_graph import default_threads, input_names, open_graph
 from streamscribe.options import Latency, SessionOptions
 from streamscribe.policy import Policy
+from streamscribe.stages import Told, timed, untold
 from streamscribe.timeline import SAMPLE_RATE
 from streamscribe.tokens import PieceTable
 
@@ -58,6 +59,7 @@ class CtcModel:
         self.blank = facts.blank
         self.chunks = facts.chunks
         """What each preset takes; may be replaced to try out others."""
+        self.told: Told = untold
         self._batchable = facts.batchable
         size = bundle.vocabulary.size
         self._tokens = PieceTable.read(bundle.file(Role.TOKENIZER), expected_tokens=size)
@@ -121,14 +123,15 @@ class CtcModel:
         """Log-probabilities, (batch, frames, vocabulary), of windows, (batch, samples)."""
         if self.front_end.frames(samples.shape[1]) < _FEWEST_FRAMES:
             return np.zeros((len(samples), 0, len(self._tokens)), dtype=np.float32)
-        inputs = {
-            self._input: np.stack([encoder_input(window, self.front_end) for window in samples])
-        }
+        with timed("features", self.told):
+            windows = np.stack([encoder_input(window, self.front_end) for window in samples])
+        inputs = {self._input: windows}
         if self._masked:
             inputs["attention_mask"] = np.ones(samples.shape, dtype=np.int64)
-        (out,) = self._encoder.run(None, inputs)
-        if self._head is not None:
-            (out,) = self._head.run(None, {"hidden": out})
+        with timed("encode", self.told):
+            (out,) = self._encoder.run(None, inputs)
+            if self._head is not None:
+                (out,) = self._head.run(None, {"hidden": out})
         return log_softmax(np.asarray(out, dtype=np.float32))
 
     def _groups(self, steps: Sequence[Step]) -> list[list[int]]:

@@ -53,7 +53,7 @@ class ChunkLook:
     @property
     def kind(self) -> StepKind:
         """How the scheduler should treat it."""
-        return StepKind.FINAL if self.purpose is Purpose.END else StepKind.PARTIAL
+        return StepKind.PARTIAL if self.purpose is Purpose.HOP else StepKind.FINAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +181,10 @@ class CtcPolicy:
         if look.purpose is Purpose.END:
             return []
         return self._partial(frames[len(sure) :], look.end_at)
+
+    def skip(self, look: policy.Look, arrived_at: int) -> bool:
+        """Never: every hop commits frames of its own."""
+        return False
 
     def look_again(self) -> None:
         """Nothing: one look says all."""

@@ -36,6 +36,7 @@ from streamscribe.seq2seq import Answer, Ask
 from streamscribe.seq2seq_decoding import MEAN_LOG_PROB_MIN, Decoding
 from streamscribe.seq2seq_options import resolve
 from streamscribe.seq2seq_policy import Seq2SeqPolicy, Traits
+from streamscribe.stages import Told, timed, untold
 from streamscribe.timeline import SAMPLE_RATE
 from streamscribe.tokens import PieceTable
 
@@ -59,6 +60,7 @@ class EncoderDecoderModel:
         self.task = Task(bundle.task)
         self.front_end = bundle.front_end
         self.facts = facts
+        self.told: Told = untold
         self._tokens = PieceTable.read(
             bundle.file(Role.TOKENIZER), expected_tokens=bundle.vocabulary.size
         )
@@ -139,10 +141,15 @@ class EncoderDecoderModel:
 
     def _together(self, steps: list[DecodeStep]) -> list[DecodeResult]:
         audible = [at for at, step in enumerate(steps) if self._is_audible(step)]
-        audios = dict(zip(audible, self.encode([steps[at] for at in audible]), strict=True))
+        with timed("encode", self.told):
+            encoded = self.encode([steps[at] for at in audible])
+        with timed("decode", self.told):
+            return self._decode(steps, dict(zip(audible, encoded, strict=True)))
+
+    def _decode(self, steps: list[DecodeStep], audios: dict[int, Audio]) -> list[DecodeResult]:
         found = [DecodeResult((), (), True)] * len(steps)
-        searches = {at: self._decoding.search(steps[at]) for at in audible}
-        given: dict[int, list[Answer[TokenCache]]] = {at: [] for at in audible}
+        searches = {at: self._decoding.search(steps[at]) for at in audios}
+        given: dict[int, list[Answer[TokenCache]]] = {at: [] for at in audios}
         while given:
             asked: dict[int, list[Ask[TokenCache]]] = {}
             for at, answers in given.items():

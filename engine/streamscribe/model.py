@@ -19,6 +19,7 @@ from streamscribe.options import Search, SessionOptions, Task
 
 if TYPE_CHECKING:  # policies speak in steps
     from streamscribe.policy import Policy
+    from streamscribe.stages import Told
 
 Samples: TypeAlias = npt.NDArray[np.float32]
 """(n,) float32, mono, in [-1, 1], at ``SAMPLE_RATE``."""
@@ -134,7 +135,10 @@ class TokenTable(Protocol):
 
 
 class AcousticModel(Protocol):
-    """A loaded model. ``run`` may be called from one thread at a time."""
+    """A loaded model. ``run`` may be called from several threads at once."""
+
+    told: "Told"
+    """Where the model says how long its stages took."""
 
     @property
     def name(self) -> str:

@@ -32,6 +32,7 @@ from streamscribe.policy import Policy
 from streamscribe.seq2seq import GreedySearch, Logits
 from streamscribe.seq2seq_options import resolve
 from streamscribe.seq2seq_policy import Seq2SeqPolicy, Traits
+from streamscribe.stages import Told, timed, untold
 from streamscribe.timeline import SAMPLE_RATE, ms_to_len
 from streamscribe.tokens import ByteTokenTable
 
@@ -65,6 +66,7 @@ class MoonshineModel:
         self.languages = bundle.languages
         facts = bundle.facts
         assert isinstance(facts, Seq2SeqFacts), f"{bundle.name} is not of this family"
+        self.told: Told = untold
         self.max_tokens_per_s = facts.max_tokens_per_s
         self._bos = facts.bos
         self._eos = facts.eos
@@ -115,11 +117,13 @@ class MoonshineModel:
         """The result of one step."""
         if len(step.samples) < self._shortest_len:
             return DecodeResult(tokens=(), log_probs=(), ended=True)
-        audio = {"encoder_hidden_states": self._encode(step.samples)}
+        with timed("encode", self.told):
+            audio = {"encoder_hidden_states": self._encode(step.samples)}
         if self._branches.masked:
             audio["encoder_attention_mask"] = _all_of(step.samples)
         decoder = _MoonshineDecoder(self._decoder, self._branches, audio, len(self._tokens))
-        return GreedySearch(decoder, bos=self._bos, eos=self._eos).decode(step)
+        with timed("decode", self.told):
+            return GreedySearch(decoder, bos=self._bos, eos=self._eos).decode(step)
 
     def _checked(self, step: Step) -> DecodeResult:
         assert isinstance(step, DecodeStep), "a seq2seq model decodes"

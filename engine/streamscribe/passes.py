@@ -10,6 +10,7 @@ rounding of sums::
 """
 
 import operator
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -41,8 +42,14 @@ class Row:
     ask: Ask[TokenCache]
 
 
+class _Kept(threading.local):
+    """The newest stack of several rows' audio, of each thread that decodes."""
+
+    stacked: tuple[list[Audio], Audio] | None = None
+
+
 class Passes:
-    """Runs the decoder's graph.
+    """Runs the decoder's graph, for several threads at once.
 
     Raises ``BrokenModel`` for a graph with other inputs than its facts imply.
     """
@@ -61,7 +68,7 @@ class Passes:
         self._attends = "attention" in output_names(graph)
         self._names = ["logits", *self._cached, *(["attention"] if self._attends else [])]
         self._nothing = np.zeros((1, facts.heads, 0, facts.head_dim), dtype=np.float32)
-        self._stacked: tuple[list[Audio], Audio] | None = None
+        self._kept = _Kept()
 
     @property
     def batchable(self) -> bool:
@@ -139,8 +146,8 @@ class Passes:
 
     def _audio(self, audios: list[Audio]) -> Audio:
         """The audio of all rows in one; kept, since most calls are about the same rows."""
-        if self._stacked is not None:
-            held, stacked = self._stacked
+        if self._kept.stacked is not None:
+            held, stacked = self._kept.stacked
             if len(held) == len(audios) and all(map(operator.is_, held, audios)):
                 return stacked
         most = max(_frames(audio) for audio in audios)
@@ -148,12 +155,12 @@ class Passes:
             name: _stack([audio[name] for audio in audios], _frame_axis(name), most)
             for name in audios[0]
         }
-        self._stacked = audios, stacked
+        self._kept.stacked = audios, stacked
         return stacked
 
     def forget(self) -> None:
         """No more calls about the audio of the last ones."""
-        self._stacked = None
+        self._kept.stacked = None
 
 
 def _frame_axis(name: str) -> int:

@@ -84,6 +84,13 @@ class Policy(Protocol):
         """Take the result of ``look``; gives the partial that it makes, if anything is new."""
         ...
 
+    def skip(self, look: Look, arrived_at: int) -> bool:
+        """Whether ``look`` may be left out, because a later one will stand for it.
+
+        arrived_at: audio up to here is at hand. After True the look is over, without a result.
+        """
+        ...
+
     def look_again(self) -> Look | None:
         """The look that has to follow the one that was done."""
         ...

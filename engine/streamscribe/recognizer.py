@@ -4,6 +4,7 @@ A ``Recognizer`` is immutable; open as many sessions from it as you like. ``tran
 nothing but a driver of one session: audio from a file goes the way of live audio.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -17,12 +18,15 @@ from streamscribe.language_model import load_language_model
 from streamscribe.model import AcousticModel, Samples, Step, StepResult
 from streamscribe.options import SessionOptions
 from streamscribe.session import Session
+from streamscribe.stages import Told, timed_vads
 from streamscribe.store import DEFAULT_MODEL, find_bundle, find_language_model
-from streamscribe.timeline import SAMPLE_RATE
+from streamscribe.timeline import SAMPLE_RATE, ms_to_len
 from streamscribe.vad import VadFactory, make_vad
 
 _BLOCK_LEN = SAMPLE_RATE
 """Audio handed to a session at a time: far below what it may hold."""
+_TRIAL_S = 8
+"""Audio that the cost of speech is measured on: an utterance."""
 
 
 class Recognizer:
@@ -50,6 +54,26 @@ class Recognizer:
         """
         return self.model.resolve(options)
 
+    def watch(self, told: Told) -> None:
+        """Have the time that each stage takes told from now on, on the thread where it ran."""
+        self.model.told = told
+        self.new_vad = timed_vads(self.new_vad, told)
+
+    def cost_of_speech(self) -> float:
+        """Seconds that the model computes for a second of speech, one stream alone.
+
+        Measured on noise that the session takes for speech, since there is nothing else at hand;
+        what is said in it matters little.
+        """
+        noise = np.random.default_rng(1).normal(0, 0.05, _TRIAL_S * SAMPLE_RATE)
+        options = self.resolve(self.options)
+        session = Session(options, _Voiced(), self.model.new_policy(options))
+        session.receive_audio(noise.astype(np.float32))
+        started_s = time.perf_counter()
+        for _ in drive(session, self):
+            pass
+        return (time.perf_counter() - started_s) / _TRIAL_S
+
     def warm_up(self) -> None:
         """Run the model once, so that the first step is as fast as the others."""
         self.model.warm_up()
@@ -57,6 +81,15 @@ class Recognizer:
     def run(self, steps: Sequence[Step]) -> list[StepResult]:
         """Run steps of any sessions; results in the same order."""
         return self.model.run(steps)
+
+
+class _Voiced:
+    """Takes everything for speech."""
+
+    frame_len = ms_to_len(30)
+
+    def speech_probability(self, frame: Samples) -> float:
+        return 1.0
 
 
 def load_recognizer(

@@ -49,7 +49,7 @@ class Look:
     @property
     def kind(self) -> StepKind:
         """How the scheduler should treat it."""
-        return StepKind.FINAL if self.purpose is Purpose.FINAL else StepKind.PARTIAL
+        return StepKind.PARTIAL if self.purpose in TENTATIVE else StepKind.FINAL
 
     def step(
         self, samples: Samples, due_at: int, wish: Wish, features: Features | None = None

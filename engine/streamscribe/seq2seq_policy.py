@@ -157,7 +157,6 @@ class Seq2SeqPolicy:
         """The look that is due at ``at`` while somebody talks."""
         if not talking or not self._partials or at < self._next_look_at:
             return None
-        self._looked_at = at
         look = self._look(Purpose.PARTIAL, at)
         early = at - self._onset_at < EARLY_HOPS * self._hop_len
         hop_len = self._hop_len // 2 if early else self._hop_after(look.end_at - look.start_at)
@@ -215,6 +214,8 @@ class Seq2SeqPolicy:
         """Take the result of ``look``; gives the partial that it makes, if anything is new."""
         assert isinstance(look, Look) and isinstance(result, DecodeResult)
         transcript = self._transcript
+        if look.purpose is Purpose.PARTIAL:
+            self._looked_at = look.end_at
         heard = (*look.heard, result)
         promised_len = len(look.promised)
         kept = [one for one in heard if one.tokens[:promised_len] == look.promised]
@@ -255,6 +256,11 @@ class Seq2SeqPolicy:
     def set_hotwords(self, phrases: tuple[str, ...]) -> None:
         """Nothing: whoever asked was refused before."""
         assert not phrases, "hotwords of a seq2seq model"
+
+    def skip(self, look: policy.Look, arrived_at: int) -> bool:
+        """Whether ``look`` only shows text, and the audio for the next look is there."""
+        assert isinstance(look, Look)
+        return look.purpose in TENTATIVE and arrived_at >= self._next_look_at
 
     def look_again(self) -> Look | None:
         """The look that has to follow the one that was done."""

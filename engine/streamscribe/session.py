@@ -8,6 +8,7 @@ A session never calls a model. It says which step it wants and is told the resul
 
 - After ``receive_audio``, ``flush`` or ``receive_eof``: call ``step_wanted`` until it gives None.
 - After ``step_wanted`` gave a step: run it, call ``step_done``; until then no other is given.
+  A caller who is late may call ``skip_step`` instead.
 - ``take_events`` at any time gives what has happened since it was last called.
 
 Decisions are taken in the order of the audio, one voice-activity frame after the other, and
@@ -139,6 +140,20 @@ class Session:
         self._look = self._policy.look_again()
         if self._look is None and self._closing_at is not None:
             self._finish_segment()
+
+    def skip_step(self, arrived_at: int) -> bool:
+        """Leave out the step in flight, if a later one will stand for it; ask for that one then.
+
+        arrived_at: audio up to here will have been received before the next step is computed.
+        For a caller who is too late to show every step's text. What is skipped may change which
+        words are committed when, and by that, rarely, what a later step says.
+        """
+        assert self._in_flight and self._look is not None, "no step is in flight"
+        if not self._policy.skip(self._look, arrived_at):
+            return False
+        self._in_flight = False
+        self._look = None
+        return True
 
     def take_events(self) -> list[Event]:
         """The events since the last call, in order."""

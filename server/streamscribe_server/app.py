@@ -14,22 +14,27 @@ from streamscribe.version import __version__
 from streamscribe_protocol.messages import STREAM_PATH
 from streamscribe_server.catalogue import Catalogue
 from streamscribe_server.limits import Limits
-from streamscribe_server.scheduler import Scheduler
+from streamscribe_server.metrics import Metrics
+from streamscribe_server.schedulers import Schedulers
+from streamscribe_server.scheduling import Scheduling
 from streamscribe_server.service import Service
 
 
-def make_app(catalogue: Catalogue, limits: Limits | None = None, max_batch: int = 1) -> Starlette:
+def make_app(
+    catalogue: Catalogue, limits: Limits | None = None, scheduling: Scheduling | None = None
+) -> Starlette:
     """The application; ``app.state.service`` is its :class:`Service`.
 
     Must run under a server that stops reading from a socket while ``receive`` is not called and
     supports denial responses: uvicorn with ``ws="websockets-sansio"``.
-    ``max_batch``: most steps in one model call.
+    scheduling: how the work is shared out; None: as suits this machine.
     """
     limits = limits or Limits()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        service = Service(catalogue, limits, Scheduler(catalogue, max_batch))
+        schedulers = Schedulers(catalogue, limits, Metrics(), scheduling)
+        service = Service(catalogue, limits, schedulers)
         await service.start()
         app.state.service = service
         yield

@@ -1,13 +1,14 @@
 """The models that this process serves, and what the server needs of an engine."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from streamscribe.errors import UnknownModel
 from streamscribe.events import Event
 from streamscribe.model import Samples, Step, StepResult
 from streamscribe.options import SessionOptions
+from streamscribe.stages import Told
 
 DEFAULT_MODEL = "default"
 """Name under which a client asks for whatever the server serves first."""
@@ -60,6 +61,10 @@ class SpeechSession(Protocol):
         """Take the result of the step in flight."""
         ...
 
+    def skip_step(self, arrived_at: int) -> bool:
+        """Leave out the step in flight, if a later one stands for it; then ask for that one."""
+        ...
+
     def take_events(self) -> list[Event]:
         """Events since the last call."""
         ...
@@ -76,12 +81,23 @@ class SpeechRecognizer(Protocol):
         """The options as a session will have them; ``OptionError`` for one it can't follow."""
         ...
 
+    def watch(self, told: Told) -> None:
+        """Have the time that each stage takes told, on the thread where it ran."""
+        ...
+
+    def cost_of_speech(self) -> float:
+        """Seconds that the model computes for a second of speech, one stream alone."""
+        ...
+
     def warm_up(self) -> None:
         """Run the model once, so that the first step is as fast as the others."""
         ...
 
     def run(self, steps: Sequence[Step]) -> list[StepResult]:
-        """Compute ``steps``, of any sessions; results in the same order."""
+        """Compute ``steps``, of any sessions; results in the same order.
+
+        Several threads may call it at once.
+        """
         ...
 
 
@@ -95,6 +111,13 @@ class ServedModel:
     recognizer: SpeechRecognizer
     options: SessionOptions = SessionOptions()
     """Options of sessions whose client asks for nothing else."""
+    others: tuple[SpeechRecognizer, ...] = ()
+    """The same model on further devices."""
+
+    def replicas(self) -> list["ServedModel"]:
+        """One for each device."""
+        each = (self.recognizer, *self.others)
+        return [replace(self, recognizer=one, others=()) for one in each]
 
 
 class Catalogue:

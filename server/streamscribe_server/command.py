@@ -12,6 +12,8 @@ from streamscribe.options import RANGES_MS, SessionOptions
 from streamscribe.store import DEFAULT_MODEL, SPHINX
 from streamscribe_protocol.messages import STREAM_PATH
 from streamscribe_server.limits import Limits
+from streamscribe_server.scheduling import Scheduling, threads_per_worker
+from streamscribe_server.scheduling_options import Sharing, scheduling_of, scheduling_options
 from streamscribe_server.speech import Speech, told
 from streamscribe_server.speech_options import speech_options
 
@@ -31,6 +33,18 @@ class ModelChoice:
     threads: int | None
     models_dir: Path | None
     language_model: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to listen."""
+
+    host: str
+    port: int
+
+
+class Chosen(Speech, Sharing):
+    """Options of both groups."""
 
 
 @click.command()
@@ -77,10 +91,11 @@ class ModelChoice:
     type=click.IntRange(1),
     help="Most connections at once; more are refused with 503.",
 )
+@scheduling_options
 @click.option(
     "--threads",
     type=click.IntRange(1),
-    help="Threads of one model call [default: the model runtime's choice].",
+    help="Threads of one model call [default: so many that workers use every core once].",
 )
 @click.option(
     "--log-level",
@@ -100,7 +115,7 @@ def serve(  # noqa: PLR0913 - one parameter per option
     max_sessions: int,
     threads: int | None,
     log_level: str,
-    **speech: Unpack[Speech],
+    **chosen: Unpack[Chosen],
 ) -> None:
     """Transcribe live audio for clients that connect over WebSockets.
 
@@ -115,21 +130,27 @@ def serve(  # noqa: PLR0913 - one parameter per option
         endpoint_silence_ms=endpoint_silence_ms,
         soft_pause_ms=min(_DEFAULTS.soft_pause_ms, endpoint_silence_ms),
     )
+    scheduling = scheduling_of(chosen)
+    threads = threads or threads_per_worker(scheduling.workers)
     choice = ModelChoice(model, vad, threads, models_dir, language_model)
-    _serve(host, port, limits, choice, told(options, speech))
+    _serve(Place(host, port), limits, scheduling, choice, told(options, chosen))
 
 
 def _serve(
-    host: str, port: int, limits: Limits, choice: ModelChoice, options: SessionOptions
+    place: Place,
+    limits: Limits,
+    scheduling: Scheduling,
+    choice: ModelChoice,
+    options: SessionOptions,
 ) -> None:
     from streamscribe_server.app import make_app
     from streamscribe_server.uvicorn_server import bind, run_until_stopped
 
-    listener = bind(host, port, limits)
+    listener = bind(place.host, place.port, limits)
     catalogue = _load(choice, options)
     address = f"ws://{_address(listener)}{STREAM_PATH} (model {catalogue.default.name})"
     run_until_stopped(
-        make_app(catalogue, limits),
+        make_app(catalogue, limits, scheduling),
         listener,
         limits,
         on_ready=lambda: click.echo(f"streamscribe: listening on {address}"),

@@ -18,7 +18,7 @@ from streamscribe_server.dialogue import Closing, Dialogue, Reaction, State
 from streamscribe_server.limits import Limits
 from streamscribe_server.mailbox import Close, Command, Open, Update
 from streamscribe_server.outbox import Outbox, OutboxFull
-from streamscribe_server.scheduler import Scheduler
+from streamscribe_server.schedulers import Schedulers
 
 logger = logging.getLogger(__name__)
 
@@ -31,12 +31,12 @@ class Connection:
         websocket: WebSocket,
         stream_id: str,
         catalogue: Catalogue,
-        scheduler: Scheduler,
+        schedulers: Schedulers,
         limits: Limits,
     ) -> None:
         self._websocket = websocket
         self._stream_id = stream_id
-        self._scheduler = scheduler
+        self._schedulers = schedulers
         self._limits = limits
         self._dialogue = Dialogue(stream_id, catalogue, limits)
         self._outbox = Outbox(limits.max_queued_messages)
@@ -65,7 +65,7 @@ class Connection:
         finally:
             reason = self._closing.reason if self._closing else "client_gone"
             if self._dialogue.started:
-                self._scheduler.post(self._stream_id, Close(reason))
+                self._schedulers.post(self._stream_id, Close(reason))
             else:
                 logger.info("stream %s never started: reason=%s", self._stream_id, reason)
 
@@ -161,6 +161,6 @@ class Connection:
     def _send_command(self, command: Command) -> None:
         match command:
             case Open():
-                self._scheduler.open(self._stream_id, command, self._deliver)
+                self._schedulers.open(self._stream_id, command, self._deliver)
             case _:
-                self._scheduler.post(self._stream_id, command)
+                self._schedulers.post(self._stream_id, command)

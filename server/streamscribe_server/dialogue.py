@@ -136,9 +136,7 @@ class Dialogue:
             case mailbox.Ended(heard_at):
                 return self._end(heard_at)
             case mailbox.Failed(code, message):
-                internal = code == "internal"
-                at_fault = CloseCode.INTERNAL if internal else CloseCode.UNUSABLE_AUDIO
-                return self._fatal(code, message, at_fault)
+                return self._fatal(code, message, _close_code(code))
 
     def time_out(self) -> Reaction:
         """The client was silent for longer than the limit for this state."""
@@ -247,3 +245,13 @@ class Dialogue:
     def _close(self, closing: Closing, *last_words: messages.ServerMessage) -> Reaction:
         self._state = State.CLOSED
         return Reaction(replies=last_words, closing=closing)
+
+
+def _close_code(failure: str) -> CloseCode:
+    match failure:
+        case "internal":
+            return CloseCode.INTERNAL
+        case "overloaded":
+            return CloseCode.OVERLOADED
+        case _:
+            return CloseCode.UNUSABLE_AUDIO

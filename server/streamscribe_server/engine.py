@@ -1,23 +1,33 @@
-"""All streams of the process and the order in which their steps are computed.
+"""All streams of one model on one device, and the order in which their steps are computed.
 
-Single-threaded and without a clock of its own: ``scheduler.py`` gives it a thread and commands.
+Single-threaded and without a clock of its own: ``scheduler.py`` gives it a thread and commands,
+and hands its batches to the workers.
 
 Order of steps, most urgent first:
 
 1. A step whose time has come goes before one that is early. Steps are early when a stream sends
    faster than real time, and get only what others leave over.
 2. Finals go before partials: a partial may be late, a final is what the user keeps.
-3. Earliest due time first, then the stream that was served longest ago.
+3. Earliest deadline first, then the stream that was served longest ago.
+
+A batch takes the most urgent step and others of its class, as many as each free worker's share.
+So nothing waits while a worker is idle, and batches grow with what waits. A partial that is late
+by a hop gives way to a later one of its stream, at the moment when it would be computed.
 """
 
 import logging
+import math
 from collections.abc import Callable
 from functools import partial
 
 from streamscribe.errors import StreamscribeError
-from streamscribe.model import StepKind, StepResult
-from streamscribe_server.catalogue import Catalogue
+from streamscribe.model import FramesStep, StepKind, StepResult
+from streamscribe.stages import Stage
+from streamscribe_server.batch import Batch, Outcome, Part
+from streamscribe_server.catalogue import ServedModel
 from streamscribe_server.engine_stream import EngineStream, Waiting
+from streamscribe_server.limits import Limits
+from streamscribe_server.load import Load
 from streamscribe_server.mailbox import (
     Audio,
     Close,
@@ -29,42 +39,68 @@ from streamscribe_server.mailbox import (
     Open,
     Update,
 )
+from streamscribe_server.metrics import Metrics
+from streamscribe_server.scheduling import Scheduling
+from streamscribe_server.stopwatch import Stopwatch
 
 logger = logging.getLogger(__name__)
 
 INTERNAL_MESSAGE = "the server failed on this stream; its log has the details"
 """All that a client learns of a bug."""
 
+ADVANCE_S = 0.02
+"""Time given to streams' own work (voice activity, features) before workers are looked after."""
+
 Deliver = Callable[[Update], None]
 """Takes an update on the engine thread; never blocks and never raises."""
 
 
 class Engine:
-    """Streams by id. ``turn`` until it returns False, then wait for the next command."""
+    """Streams by id. ``advance``, ``next_batch`` until None, ``complete`` as results come."""
 
-    def __init__(self, catalogue: Catalogue, max_batch: int, clock: Callable[[], float]) -> None:
-        assert max_batch >= 1, f"a batch of {max_batch} steps computes nothing"
-        self._catalogue = catalogue
-        self._max_batch = max_batch
+    def __init__(
+        self,
+        model: ServedModel,
+        scheduling: Scheduling,
+        limits: Limits,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        stream_demand: float = 0.0,
+    ) -> None:
+        """stream_demand: part of all workers' time that one stream of speech is thought to take."""
+        self._model = model
+        self._scheduling = scheduling
+        self._limits = limits
+        self._metrics = metrics
         self._clock = clock
         self._streams: dict[str, EngineStream] = {}
-        self._turn = 0
+        self._working: dict[str, EngineStream] = {}  # have audio to take
+        self._waiting: dict[str, EngineStream] = {}  # have a step to compute
+        self._alone: list[Part] = []  # steps of a batch that failed
+        self._batches = 0
+        self._stopwatch = Stopwatch(metrics)
+        self.load = Load(scheduling.workers, clock(), stream_demand)
+
+    @property
+    def streams(self) -> int:
+        """How many streams are open."""
+        return len(self._streams)
 
     def open(self, stream_id: str, command: Open, deliver: Deliver) -> None:
         """Begin a stream; answers ``Opened`` or ``Failed``."""
         try:
-            model = self._catalogue.find(command.model)
-            self._streams[stream_id] = EngineStream(model, command, deliver)
+            self._streams[stream_id] = EngineStream(self._model, command, deliver, self._stopwatch)
         except StreamscribeError as error:
             deliver(Failed(error.code, str(error)))
         except Exception:
             logger.exception("stream %s: can't be opened", stream_id)
             deliver(Failed("internal", INTERNAL_MESSAGE))
         else:
+            self.load.opened(self._clock())
             audio = command.format
             logger.info(
                 "stream %s opened: model=%s encoding=%s rate_hz=%d channels=%d",
-                stream_id, model.name, audio.encoding, audio.rate_hz, audio.channels,
+                stream_id, self._model.name, audio.encoding, audio.rate_hz, audio.channels,
             )  # fmt: skip
 
     def apply(self, stream_id: str, command: Command, posted_s: float) -> None:
@@ -75,76 +111,136 @@ class Engine:
         match command:
             case Close(reason):
                 del self._streams[stream_id]
+                self._sort(stream_id, stream)
                 _log_closed(stream_id, stream, reason)
             case Audio() | Flush() | Hotwords() | Finish():
                 stream.post(command, posted_s)
+                self._sort(stream_id, stream)
             case Open():
                 raise AssertionError("open is a call of its own")
 
-    def turn(self) -> bool:
-        """Advance every stream by one slice and compute one batch; False: nothing was left."""
-        self._turn += 1
-        for stream_id, stream in self._streams.items():
-            if stream.has_work:
-                self._guard(stream_id, stream, stream.advance)
-        batch = self._next_batch()
-        if batch:
-            self._compute(batch)
-        return bool(batch) or any(stream.has_work for stream in self._streams.values())
+    def told(self, stage: Stage, seconds: float) -> None:
+        """A stage of the model's took so long: the detector on this thread, others on workers."""
+        if stage == "vad":
+            self._stopwatch.told(stage, seconds)
+        else:
+            self._metrics.stage(stage, seconds)
+
+    def advance(self) -> bool:
+        """Give streams a slice of their audio each, for ``ADVANCE_S`` at most; True: some is left.
+
+        The stream that had its slice goes to the end of the queue.
+        """
+        until_s = self._clock() + ADVANCE_S
+        for stream_id, stream in list(self._working.items()):
+            del self._working[stream_id]
+            self._guard(stream_id, stream, stream.advance)
+            if self._clock() >= until_s:
+                break
+        return bool(self._working)
+
+    def next_batch(self, free_workers: int) -> Batch | None:
+        """What a worker should compute now; None: nothing waits."""
+        if self._alone:
+            part = self._alone.pop()
+            return Batch((part,), part.step.kind, due=True)
+        chosen = self._choose(free_workers)
+        if not chosen:
+            return None
+        self._batches += 1
+        now_s = self._clock()
+        due = all(_wanted(stream).due_s <= now_s for _, stream in chosen)
+        parts = tuple(self._hand_out(stream_id, stream, now_s) for stream_id, stream in chosen)
+        self._metrics.batch(len(parts))
+        return Batch(parts, parts[0].step.kind, due)
+
+    def complete(self, outcome: Outcome) -> None:
+        """A worker has answered. When a batch fails, its steps are tried alone."""
+        now_s = self._clock()
+        batch = outcome.batch
+        if batch.due:
+            self.load.computed(now_s, outcome.compute_s)
+        self._metrics.stage("model", outcome.compute_s)
+        if isinstance(outcome.results, Exception):
+            self._blame(batch, outcome.results)
+            return
+        share_s = outcome.compute_s / len(batch.parts)
+        for part, result in zip(batch.parts, outcome.results, strict=True):
+            if self._is_open(part):
+                finish = partial(self._finish, part, result, share_s, now_s)
+                self._guard(part.stream_id, part.stream, finish)
+
+    def give_up(self, batch: Batch, reason: str) -> None:
+        """No answer will come for ``batch``; its streams fail."""
+        self._metrics.watchdog(reason)
+        for part in batch.parts:
+            if self._is_open(part):
+                part.stream.fail("internal", INTERNAL_MESSAGE)
 
     def lag_s(self) -> float:
         """How far the most belated step is past its time; below 0 when all are early."""
         now_s = self._clock()
-        steps = (stream.waiting for stream in self._streams.values() if stream.waiting)
-        return max((now_s - waiting.due_s for waiting in steps), default=0.0)
+        return max((now_s - _wanted(stream).due_s for stream in self._waiting.values()), default=0)
 
     def abandon(self) -> None:
         """Tell every stream that the engine has stopped."""
         for stream in self._streams.values():
             stream.fail("internal", "the server's engine has stopped")
 
-    def _next_batch(self) -> dict[str, EngineStream]:
+    def _choose(self, free_workers: int) -> list[tuple[str, EngineStream]]:
+        """The streams whose steps go into the next batch, each with ``waiting``."""
         now_s = self._clock()
+        share = 0
+        chosen: list[tuple[str, EngineStream]] = []
+        ranked = sorted(self._waiting.items(), key=lambda item: _urgency(item[1], now_s))
+        for stream_id, stream in ranked:
+            if self._scheduling.coalesce and not self._catch_up(stream_id, stream, now_s):
+                continue
+            if not chosen:
+                wanted = _class_of(stream, now_s)
+                alike = sum(_class_of(other, now_s) == wanted for other in self._waiting.values())
+                share = min(self._scheduling.max_batch, math.ceil(alike / free_workers))
+            elif _class_of(stream, now_s) != wanted:
+                continue
+            chosen.append((stream_id, stream))
+            if len(chosen) >= share:
+                break
+        return chosen
 
-        def urgency(item: tuple[str, EngineStream]) -> tuple[bool, bool, float, int]:
-            waiting = item[1].waiting
-            assert waiting is not None, "only streams with a step are compared"
-            may_wait = waiting.step.kind is not StepKind.FINAL
-            return waiting.due_s > now_s, may_wait, waiting.due_s, item[1].last_turn
+    def _catch_up(self, stream_id: str, stream: EngineStream, now_s: float) -> bool:
+        """Bring the stream's step up to date; False: it wants none any more."""
+        longest_s = self._limits.longest_hop_s
 
-        ready = sorted(
-            (item for item in self._streams.items() if item[1].waiting is not None), key=urgency
-        )
-        if not ready:
-            return {}
-        model = ready[0][1].model
-        return dict([item for item in ready if item[1].model is model][: self._max_batch])
+        def catch_up() -> None:
+            rigid = isinstance(_wanted(stream).step, FramesStep)  # every one commits something
+            skipped = stream.catch_up(now_s, longest_s)
+            if skipped:
+                self._metrics.coalesced(skipped)
+            if stream.waiting is None or stream.waiting.step.kind is StepKind.PARTIAL:
+                self.load.partial(now_s, skipped, rigid=rigid)
 
-    def _compute(self, batch: dict[str, EngineStream]) -> None:
-        started_s = self._clock()
-        results = self._run(batch)
-        now_s = self._clock()
-        share_s = (now_s - started_s) / len(batch)
-        for stream_id, result in results.items():
-            stream = batch[stream_id]
-            stream.last_turn = self._turn
-            self._guard(stream_id, stream, partial(stream.complete, result, share_s, now_s))
+        self._guard(stream_id, stream, catch_up)
+        return stream.waiting is not None
 
-    def _run(self, batch: dict[str, EngineStream]) -> dict[str, StepResult]:
-        """Results by stream. When a batch fails, its steps are tried alone to find the guilty."""
-        steps = [_waiting(stream).step for stream in batch.values()]
-        model = next(iter(batch.values())).model
-        try:
-            results = model.recognizer.run(steps)
-            return dict(zip(batch, results, strict=True))
-        except Exception:
-            logger.exception("model %s failed on streams %s", model.name, ", ".join(batch))
-        if len(batch) == 1:
-            for stream in batch.values():
-                stream.fail("internal", INTERNAL_MESSAGE)
-            return {}
-        alone = [self._run({stream_id: stream}) for stream_id, stream in batch.items()]
-        return {stream_id: result for results in alone for stream_id, result in results.items()}
+    def _hand_out(self, stream_id: str, stream: EngineStream, now_s: float) -> Part:
+        due_s = _wanted(stream).due_s
+        self._metrics.stage("queue", max(0.0, now_s - due_s))
+        stream.last_turn = self._batches
+        part = Part(stream_id, stream, stream.hand_out())
+        self._sort(stream_id, stream)
+        return part
+
+    def _finish(self, part: Part, result: StepResult, share_s: float, now_s: float) -> None:
+        lag_s = part.stream.complete(result, share_s, now_s)
+        self._metrics.step(part.step.kind.value, lag_s)
+
+    def _blame(self, batch: Batch, error: Exception) -> None:
+        """Find the guilty of a batch that failed."""
+        logger.error("model %s failed on streams %s", self._model.name, batch.names, exc_info=error)
+        if len(batch.parts) > 1:
+            self._alone += [part for part in batch.parts if self._is_open(part)]
+            return
+        self.give_up(batch, "model_failed")
 
     def _guard(self, stream_id: str, stream: EngineStream, work: Callable[[], None]) -> None:
         try:
@@ -152,9 +248,32 @@ class Engine:
         except Exception:
             logger.exception("stream %s failed", stream_id)
             stream.fail("internal", INTERNAL_MESSAGE)
+        self._sort(stream_id, stream)
+
+    def _sort(self, stream_id: str, stream: EngineStream) -> None:
+        """Note what the stream needs next; where it waits already, it keeps its place."""
+        is_open = self._streams.get(stream_id) is stream
+        for queue, belongs in ((self._working, stream.has_work), (self._waiting, stream.waiting)):
+            if is_open and belongs:
+                queue[stream_id] = stream
+            else:
+                queue.pop(stream_id, None)
+
+    def _is_open(self, part: Part) -> bool:
+        return self._streams.get(part.stream_id) is part.stream and not part.stream.over
 
 
-def _waiting(stream: EngineStream) -> Waiting:
+def _class_of(stream: EngineStream, now_s: float) -> tuple[bool, bool]:
+    """Steps of the lower class go first: (early, may wait)."""
+    wanted = _wanted(stream)
+    return wanted.due_s > now_s, wanted.step.kind is not StepKind.FINAL
+
+
+def _urgency(stream: EngineStream, now_s: float) -> tuple[bool, bool, float, int]:
+    return *_class_of(stream, now_s), _wanted(stream).deadline_s, stream.last_turn
+
+
+def _wanted(stream: EngineStream) -> Waiting:
     assert stream.waiting is not None, "the stream has no step to compute"
     return stream.waiting
 
@@ -162,11 +281,12 @@ def _waiting(stream: EngineStream) -> Waiting:
 def _log_closed(stream_id: str, stream: EngineStream, reason: str) -> None:
     counters, audio_s = stream.counters, stream.audio_s
     logger.info(
-        "stream %s closed: audio_s=%.1f rtf=%.3f lag_max_ms=%d steps=%d reason=%s",
+        "stream %s closed: audio_s=%.1f rtf=%.3f lag_max_ms=%d steps=%d skipped=%d reason=%s",
         stream_id,
         audio_s,
         counters.compute_s / audio_s if audio_s else 0.0,
         round(counters.lag_max_s * 1_000),
         counters.steps,
+        counters.skipped,
         reason,
     )

@@ -2,7 +2,12 @@
 
 Audio waits here as bytes and is given to the session in short slices, and only while the session
 wants no step. So one long frame never holds up other streams, the session keeps little more
-audio than it needs, and what a stream yields does not depend on who else is served.
+audio than it needs, and what a stream yields does not depend on who else is served, as long as
+the machine keeps up::
+
+    IDLE --audio--> has_work --advance--> waiting --hand_out--> in flight --complete--> ...
+                                             |  ^
+                                   catch_up  +--+   only when late by a hop
 """
 
 from collections import deque
@@ -11,7 +16,7 @@ from dataclasses import dataclass
 
 from streamscribe.errors import AudioError
 from streamscribe.ingest import Ingest
-from streamscribe.model import Step, StepResult
+from streamscribe.model import Step, StepKind, StepResult
 from streamscribe.timeline import SAMPLE_RATE
 from streamscribe_server.catalogue import ServedModel
 from streamscribe_server.due_times import DueTimes
@@ -27,6 +32,7 @@ from streamscribe_server.mailbox import (
     Progress,
     Update,
 )
+from streamscribe_server.stopwatch import Stopwatch
 
 SLICES_PER_S = 2
 """A slice is half a second of audio: about 5 ms of decoding and voice activity detection."""
@@ -40,6 +46,8 @@ class Counters:
     """What a stream has cost, for the log line at its end."""
 
     steps: int = 0
+    skipped: int = 0
+    """Partials that were left out to catch up."""
     compute_s: float = 0.0
     lag_max_s: float = 0.0
     """Longest time from when a step was due to when its result was there."""
@@ -51,22 +59,32 @@ class Waiting:
 
     step: Step
     due_s: float
+    paced_s: float
+    """When it was due at the stream's own pace."""
+    deadline_s: float
+    """By when its result should be there: a partial before the next is due."""
 
 
 class EngineStream:
     """Drives one session. Raises whatever the session raises; the caller then drops the stream.
 
-    ``waiting`` is the step to compute next, if any; answer it with ``complete``.
+    ``waiting`` is the step to compute next, if any: ``hand_out``, then ``complete``.
     """
 
     def __init__(
-        self, model: ServedModel, command: Open, deliver: Callable[[Update], None]
+        self,
+        model: ServedModel,
+        command: Open,
+        deliver: Callable[[Update], None],
+        stopwatch: Stopwatch,
     ) -> None:
-        self.model = model
         self.counters = Counters()
         self.waiting: Waiting | None = None
         self.last_turn = 0
-        """Number of the engine's turn that last computed a step of this stream."""
+        """Number of the batch that last held a step of this stream."""
+        self._in_flight: Waiting | None = None
+        self._hop_s = command.options.hop_ms / 1_000
+        self._stopwatch = stopwatch
         self._ingest = Ingest(command.format)
         self._session = model.recognizer.open(command.options)
         self._deliver = deliver
@@ -86,6 +104,11 @@ class EngineStream:
         return self._session.heard_at / SAMPLE_RATE
 
     @property
+    def _received_at(self) -> int:
+        """Samples received, at the engine's rate."""
+        return self._received_bytes * SAMPLE_RATE // self._bytes_per_s
+
+    @property
     def over(self) -> bool:
         """Nothing more will come from this stream."""
         return self._over
@@ -93,7 +116,7 @@ class EngineStream:
     @property
     def has_work(self) -> bool:
         """``advance`` would do something."""
-        return not self._over and self.waiting is None and bool(self._pending)
+        return not self._over and not self._is_waited_for and bool(self._pending)
 
     def post(self, command: Audio | Flush | Hotwords | Finish, now_s: float) -> None:
         """Take a command that reached the server at ``now_s``."""
@@ -102,7 +125,7 @@ class EngineStream:
         self._pending.append(command)
         if isinstance(command, Audio):
             self._received_bytes += len(command.data)
-            self._due_times.record(self._received_bytes * SAMPLE_RATE // self._bytes_per_s, now_s)
+            self._due_times.record(self._received_at, now_s)
 
     def advance(self) -> None:
         """Give the session one slice, and a flush or end after it; may set ``waiting``."""
@@ -110,23 +133,55 @@ class EngineStream:
         while self.has_work and not isinstance(self._pending[0], Audio):
             self._feed_next()
 
-    def complete(self, result: StepResult, compute_s: float, now_s: float) -> None:
-        """Hand back the result of ``waiting``, which took ``compute_s`` and was there ``now_s``."""
-        assert self.waiting is not None, "no step was waiting for this result"
+    def catch_up(self, now_s: float, longest_hop_s: float) -> int:
+        """Leave out partials that are late by a hop, for the newest that the audio allows.
+
+        At most ``longest_hop_s`` of audio is left out between two partials, unless the newest
+        is later than that too. Gives how many were left out; ``waiting`` may be None after it.
+        """
+        first_s = self.waiting.paced_s if self.waiting else 0.0
+        skipped = 0
+        while self.waiting is not None and now_s - self.waiting.paced_s > self._hop_s:
+            late_s = now_s - self.waiting.paced_s
+            if self.waiting.paced_s - first_s > longest_hop_s >= late_s:
+                break
+            if not self._session.skip_step(self._received_at):
+                break
+            skipped += 1
+            self.waiting = None
+            self._ask()
+            while self.has_work:
+                self._feed_next()
+        self.counters.skipped += skipped
+        return skipped
+
+    def hand_out(self) -> Step:
+        """The step in ``waiting``, which somebody now computes."""
+        assert self.waiting is not None, "the stream has no step to compute"
+        self._in_flight, self.waiting = self.waiting, None
+        return self._in_flight.step
+
+    def complete(self, result: StepResult, compute_s: float, now_s: float) -> float:
+        """Take the result of the step handed out, which took ``compute_s``.
+
+        Gives how long after its time the result was there, in seconds; at least 0.
+        """
+        assert self._in_flight is not None, "no step was handed out"
         self.counters.steps += 1
         self.counters.compute_s += compute_s
-        lag_s = max(0.0, now_s - self.waiting.due_s)
+        lag_s = max(0.0, now_s - self._in_flight.due_s)
         self.counters.lag_max_s = max(self.counters.lag_max_s, lag_s)
-        self.waiting = None
+        self._in_flight = None
         self._session.step_done(result)
         self._ask()
+        return lag_s
 
     def fail(self, code: str, message: str) -> None:
         """End the stream now. Never raises."""
         if self._over:
             return
         self._over = True
-        self.waiting = None
+        self.waiting = self._in_flight = None
         self._pending.clear()
         self._deliver(Failed(code, message))
 
@@ -142,7 +197,9 @@ class EngineStream:
             case Audio(data):
                 if len(data) > self._slice_bytes:
                     self._pending.appendleft(Audio(data[self._slice_bytes :]))
-                self._session.receive_audio(self._ingest.receive(data[: self._slice_bytes]))
+                with self._stopwatch.stage("ingest"):
+                    samples = self._ingest.receive(data[: self._slice_bytes])
+                self._session.receive_audio(samples)
             case Flush(id):
                 self._session.flush(id)
             case Hotwords(phrases):
@@ -158,15 +215,22 @@ class EngineStream:
         self._session.receive_eof()
 
     def _ask(self) -> None:
-        step = self._session.step_wanted()
+        with self._stopwatch.stage("features"):
+            step = self._session.step_wanted()
         if step is not None:
-            self.waiting = Waiting(step, self._due_times.when(step.due_at))
+            due = self._due_times.when(step.due_at)
+            budget_s = 0.0 if step.kind is StepKind.FINAL else self._hop_s
+            self.waiting = Waiting(step, due.due_s, due.paced_s, due.due_s + budget_s)
         self._report()
+
+    @property
+    def _is_waited_for(self) -> bool:
+        return self.waiting is not None or self._in_flight is not None
 
     def _report(self) -> None:
         session = self._session
         # A session that wants no step has decided all that it can from this audio.
-        decided_at = session.heard_at if self.waiting is None else session.decided_at
+        decided_at = session.decided_at if self._is_waited_for else session.heard_at
         events = tuple(session.take_events())
         if events or session.finished or decided_at - self._told_at >= _REPORT_LEN:
             self._told_at = decided_at

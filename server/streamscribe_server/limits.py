@@ -44,6 +44,12 @@ class Limits:
     overload_lag_s: float = 3.0
     """A step that waits this long past its time makes the server refuse new streams: captions
     later than this are no longer live, and one more stream makes everybody's later."""
+    longest_hop_s: float = 2.0
+    """Audio between two partials of a stream that is late: what lies between is left out. Only a
+    stream that is later than this leaves out more, so that its finals catch up."""
+    model_call_s: float = 60.0
+    """A model call that takes longer hangs: its streams fail, and another worker takes over.
+    A hundred times what the slowest call takes on the slowest machine we know of."""
     retry_after_s: int = 5
     """Sent with a refusal. About the length of a segment, after which load has moved."""
     drain_s: float = 10.0

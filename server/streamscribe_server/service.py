@@ -10,7 +10,7 @@ from starlette.websockets import WebSocket
 from streamscribe_server.catalogue import Catalogue
 from streamscribe_server.connection import Connection
 from streamscribe_server.limits import Limits
-from streamscribe_server.scheduler import Scheduler
+from streamscribe_server.schedulers import Schedulers
 
 logger = logging.getLogger(__name__)
 
@@ -21,10 +21,10 @@ _STOP_S = 5.0
 class Service:
     """Admits connections and takes them down again. All methods run on the event loop."""
 
-    def __init__(self, catalogue: Catalogue, limits: Limits, scheduler: Scheduler) -> None:
+    def __init__(self, catalogue: Catalogue, limits: Limits, schedulers: Schedulers) -> None:
         self.catalogue = catalogue
         self.limits = limits
-        self._scheduler = scheduler
+        self._schedulers = schedulers
         self._connections: set[Connection] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -45,24 +45,18 @@ class Service:
         """Why no stream would be admitted now, in words; None: one would be."""
         if self._draining:
             return "the server is going down"
-        if not self._scheduler.alive:
-            return "the engine is not running"
         if self.connections >= self.limits.max_sessions:
             return f"{self.connections} streams are open; allowed: {self.limits.max_sessions}"
-        lag_s = self._scheduler.lag_s
-        if lag_s > self.limits.overload_lag_s:
-            allowed_s = self.limits.overload_lag_s
-            return f"transcription is {lag_s:.1f} s late; allowed: {allowed_s:g} s"
-        return None
+        return self._schedulers.refusal()
 
     async def start(self) -> None:
         """Warm the models up and start the engine. Raises what a model raises."""
-        await asyncio.to_thread(self._scheduler.start)
+        await asyncio.to_thread(self._schedulers.start)
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one admitted client until it is gone."""
         stream_id = secrets.token_hex(6)
-        connection = Connection(websocket, stream_id, self.catalogue, self._scheduler, self.limits)
+        connection = Connection(websocket, stream_id, self.catalogue, self._schedulers, self.limits)
         self._connections.add(connection)
         self._empty.clear()
         try:
@@ -88,5 +82,5 @@ class Service:
 
     async def stop(self) -> None:
         """End the engine thread."""
-        if not await asyncio.to_thread(self._scheduler.stop, _STOP_S):
+        if not await asyncio.to_thread(self._schedulers.stop, _STOP_S):
             logger.error("the engine is still in a model call after %g s", _STOP_S)

@@ -135,6 +135,11 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
                 return
         super().send_receive_event_to_app()
 
+    def handle_parser_exception(self) -> None:
+        """As uvicorn's; from now on, sending is sending to nobody and no error of ours."""
+        super().handle_parser_exception()
+        self.disconnected = True
+
     def _fail(self, code: CloseCode, reason: str) -> None:
         if not self.close_sent:
             self.conn.fail(code, reason)

@@ -118,7 +118,7 @@ def test_the_final_is_known_before_the_endpoint() -> None:
     (endpoint,) = (event for event in events if isinstance(event, Endpoint))
     assert endpoint.rule is Rule.SILENCE
     assert max(step.due_at for step in model.steps) < endpoint.at
-    assert all(step.kind is StepKind.PARTIAL for step in model.steps)
+    assert model.steps[-1].kind is StepKind.FINAL
 
 
 def test_speech_that_resumes_after_the_look_ahead_is_heard_in_full() -> None:

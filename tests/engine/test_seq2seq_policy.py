@@ -125,7 +125,7 @@ def test_silence_of_one_segment_does_not_answer_for_the_next() -> None:
     assert driven.policy.look_at_end(Rule.SILENCE, 5 * SECOND, 2 * SECOND) is not None
 
 
-def test_only_the_look_at_the_end_is_a_final_step() -> None:
+def test_looks_that_decide_are_final_steps() -> None:
     driven = opened()
     kinds = [
         driven.look(SECOND).kind,
@@ -135,7 +135,7 @@ def test_only_the_look_at_the_end_is_a_final_step() -> None:
     ]
     end = driven.policy.look_at_end(Rule.SILENCE, 4 * SECOND, 4 * SECOND)
     assert end is not None
-    assert [*kinds, end.kind] == [StepKind.PARTIAL] * 4 + [StepKind.FINAL]
+    assert [*kinds, end.kind] == [StepKind.PARTIAL] * 2 + [StepKind.FINAL] * 3
 
 
 # --- from where, from which text

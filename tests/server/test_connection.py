@@ -10,7 +10,8 @@ from starlette.websockets import WebSocket
 from fakes_server import ScriptedRecognizer, catalogue_of
 from streamscribe_server.connection import Connection
 from streamscribe_server.limits import Limits
-from streamscribe_server.scheduler import Scheduler
+from streamscribe_server.metrics import Metrics
+from streamscribe_server.schedulers import Schedulers
 
 
 def test_a_bug_in_the_server_is_logged_with_the_stream_and_closes_with_internal(
@@ -28,7 +29,9 @@ def test_a_bug_in_the_server_is_logged_with_the_stream_and_closes_with_internal(
     async def serve() -> None:
         catalogue = catalogue_of(ScriptedRecognizer())
         websocket = WebSocket({"type": "websocket", "headers": []}, receive, send)
-        await Connection(websocket, "s7", catalogue, Scheduler(catalogue), Limits()).serve()
+        await Connection(
+            websocket, "s7", catalogue, Schedulers(catalogue, Limits(), Metrics()), Limits()
+        ).serve()
 
     caplog.set_level(logging.INFO)
     asyncio.run(serve())

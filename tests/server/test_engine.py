@@ -67,7 +67,7 @@ def test_no_turn_gives_a_stream_more_than_one_slice() -> None:
     bench = Bench()
     bench.open("a")
     bench.post("a", Audio(bytes(2 * 20_000)))
-    bench.engine.turn()
+    bench.turn()
     assert bench.recognizer.sessions[0].received_lens == [8_000]
 
 
@@ -139,7 +139,7 @@ def test_a_closed_stream_is_forgotten_and_its_cost_logged(caplog: pytest.LogCapt
     bench.work()
     bench.post("a", Close("done"), Audio(SPEECH))
     bench.work()
-    assert "audio_s=1.0 rtf=0.150 lag_max_ms=150 steps=3 reason=done" in caplog.text
+    assert "audio_s=1.0 rtf=0.150 lag_max_ms=150 steps=3 skipped=0 reason=done" in caplog.text
     assert "100 100" not in caplog.text
 
 
