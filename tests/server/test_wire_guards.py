@@ -19,7 +19,7 @@ from fakes_live import (
     transcript,
     wait_until_gone,
 )
-from fakes_server import ScriptedRecognizer
+from fakes_server import SPEECH, ScriptedRecognizer
 from streamscribe_protocol.messages import STREAM_PATH, encode
 from streamscribe_server.limits import Limits
 
@@ -185,3 +185,17 @@ def test_answers_to_pings_do_not_pile_up_for_a_client_that_reads_none() -> None:
             assert connection.transport.get_write_buffer_size() < 200_000
         wait_until_gone(server)
         assert get(server, "/health")[0] == 200
+
+
+def test_sending_after_a_broken_frame_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    recognizer = ScriptedRecognizer()
+    with running_server(recognizer, SHORT) as server, caplog.at_level(logging.INFO):
+        recognizer.gate.clear()
+        with connected(server, REQUEST) as plain:
+            upgraded(plain)
+            plain.sendall(wire_frame(TEXT, encode(START).encode()) + wire_frame(BINARY, SPEECH))
+            plain.sendall(wire_frame(TEXT, b'{"type":"flush","id":"x"}') * 5 + wire_frame(3, b""))
+            recognizer.gate.set()
+            assert close_code(until_closed(plain)) == 1002
+        wait_until_gone(server)
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
