@@ -37,6 +37,9 @@ GUESS: Final = 2_000
 class WordTable:
     """Token ``k`` is the word " wk", ``PERIOD`` is ".", ``GUESS + k`` is " xk"."""
 
+    def __len__(self) -> int:
+        return GUESS + PERIOD
+
     def token_bytes(self, token: int) -> bytes:
         if token == PERIOD:
             return b"."
@@ -45,6 +48,9 @@ class WordTable:
 
 class LetterTable:
     """Token ``n`` is the character with code ``n``: words of many tokens."""
+
+    def __len__(self) -> int:
+        return 256
 
     def token_bytes(self, token: int) -> bytes:
         return chr(token).encode()

@@ -37,6 +37,9 @@ VOCABULARY_SIZE = 2 * MOST_WORDS + 1
 class CtcWordTable:
     """Blank, then words, then words wrongly heard."""
 
+    def __len__(self) -> int:
+        return VOCABULARY_SIZE
+
     def token_bytes(self, token: int) -> bytes:
         if token == BLANK:
             return b""

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from streamscribe.abilities import Abilities, checked
+from streamscribe.continuation import Continuation
 from streamscribe.errors import OptionError
-from streamscribe.events import Endpoint, Event, Final, Flushed, Partial, Rule, SpeechStarted
+from streamscribe.events import Endpoint, Event, Final, Flushed, Gap, Partial, Rule, SpeechStarted
 from streamscribe.ingest import AudioFormat
 from streamscribe.model import (
     DecodeResult,
@@ -37,6 +38,8 @@ HOP_LEN = 8_000
 HOPS_PER_SEGMENT = 4
 BREAKS_SESSION = 0.75
 """A sample that makes the scripted session raise."""
+STUCK_SESSION = 0.625
+"""A sample that makes the scripted session decide nothing more."""
 BREAKS_MODEL = 0.5
 """Loudness that makes the scripted model raise."""
 
@@ -44,8 +47,11 @@ BREAKS_MODEL = 0.5
 class ScriptedSession:
     """Same verbs as the engine's session; what it says depends on the audio alone."""
 
-    def __init__(self, options: SessionOptions | None = None) -> None:
+    def __init__(
+        self, options: SessionOptions | None = None, continuation: Continuation | None = None
+    ) -> None:
         self.options = options
+        self.continuation = continuation
         self._audio: Samples = np.zeros(0, dtype=np.float32)
         self._eof = False
         self._flushes: list[tuple[int, str]] = []
@@ -54,15 +60,18 @@ class ScriptedSession:
         self._segment = 0
         self._open_at: int | None = None
         self._words: list[str] = []
+        self._committed: list[str] = []  # by the session that this one goes on with
+        self._reopened = False
         self.hotwords: tuple[str, ...] = ()
         self.received_lens: list[int] = []
-        self.decided_at = 0
-        self.settled_at = 0
+        self._start_at = self.decided_at = self.settled_at = 0
+        if continuation is not None:
+            self._go_on(continuation)
         self._skipped_at = 0
 
     @property
     def heard_at(self) -> int:
-        return len(self._audio)
+        return self._start_at + len(self._audio)
 
     @property
     def finished(self) -> bool:
@@ -86,7 +95,12 @@ class ScriptedSession:
 
     def step_wanted(self) -> DecodeStep | None:
         while self._in_flight is None and (hop_end_at := self._hop_end_at()) is not None:
-            hop = self._audio[self.decided_at : hop_end_at]
+            start_at = self._start_at
+            hop = self._audio[self.decided_at - start_at : hop_end_at - start_at]
+            if self._open_at is not None and self._reopened and not hop.any():
+                self._decide(hop_end_at)
+                self._open_at = hop_end_at
+                continue
             if self._open_at is None and not hop.any():
                 self._decide(hop_end_at)
                 self.settled_at = hop_end_at
@@ -103,8 +117,9 @@ class ScriptedSession:
         assert self._in_flight is not None
         assert self._open_at is not None
         step, self._in_flight = self._in_flight, None
+        self._reopened = False
         self._words += [str(token) for token in result.tokens]
-        text = " ".join(self._words)
+        text = " ".join(self._committed + self._words[len(self._committed) :])
         if step.kind is StepKind.PARTIAL:
             self._events.append(Partial(self._segment, text, len(text), (), step.due_at))
         else:
@@ -113,6 +128,7 @@ class ScriptedSession:
             self._segment += 1
             self._open_at = None
             self._words = []
+            self._committed = []
             self.settled_at = step.due_at
         self._decide(step.due_at)
 
@@ -125,12 +141,33 @@ class ScriptedSession:
         self._in_flight, self._skipped_at = None, due_at
         return True
 
+    def _go_on(self, continuation: Continuation) -> None:
+        start_at = self._start_at = self.decided_at = self.settled_at = continuation.start_at
+        self._segment = continuation.segment
+        self._committed = continuation.committed_text.split()
+        if continuation.segment_open:
+            self._open_at = start_at
+            self._reopened = True
+        lost_from_at = continuation.lost_from_at
+        if lost_from_at is not None:
+            if continuation.segment_open:
+                self._events.append(Endpoint(self._segment, Rule.GAP, lost_from_at))
+                self._events.append(
+                    Final(self._segment, continuation.committed_text, (), lost_from_at, start_at)
+                )
+                self._segment += 1
+                self._open_at = None
+                self._committed = []
+            self._events.append(Gap(lost_from_at, start_at))
+
     def take_events(self) -> list[Event]:
         events, self._events = self._events, []
         return events
 
     def _hop_end_at(self) -> int | None:
         """Where the next hop ends, if all of it is there; a flush or the end cuts it short."""
+        if np.any(self._audio == STUCK_SESSION):
+            return None
         cuts_at = [at for at, _ in self._flushes] + ([self.heard_at] if self._eof else [])
         end_at = min([max(self.decided_at, self._skipped_at) + HOP_LEN, *cuts_at])
         if end_at == self.decided_at and self._open_at is None:
@@ -164,8 +201,10 @@ class ScriptedRecognizer:
     def __post_init__(self) -> None:
         self.gate.set()
 
-    def open(self, options: SessionOptions | None = None) -> ScriptedSession:
-        self.sessions.append(ScriptedSession(options))
+    def open(
+        self, options: SessionOptions | None = None, continuation: Continuation | None = None
+    ) -> ScriptedSession:
+        self.sessions.append(ScriptedSession(options, continuation))
         return self.sessions[-1]
 
     def resolve(self, options: SessionOptions) -> SessionOptions:

@@ -24,7 +24,7 @@ from streamscribe_protocol.messages import (
 Script = Callable[[ServerConnection], None]
 
 OPTIONS = EffectiveOptions("append", True, 500, None, 800, 300, 90, 500, 15_000, 30_000)
-READY = Ready(seq=1, session="s-1", resume_token=None, model="scripted", options=OPTIONS)
+READY = Ready(seq=1, session="s-1", resume_token="t-1", model="scripted", options=OPTIONS)
 
 
 def final(seq: int, text: str = "hello") -> Final:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from streamscribe import policy
+from streamscribe.continuation import Continuation
 from streamscribe.ctc import CtcDecoder
 from streamscribe.ctc_decoding import CtcDecoding
 from streamscribe.ctc_text import FrameGrid, settled_words, spell_spikes
@@ -26,6 +27,7 @@ from streamscribe.families import Chunk, FrontEnd
 from streamscribe.model import FramesResult, FramesStep, LogProbs, Samples, StepKind, StepResult
 from streamscribe.model import TokenTable as Table
 from streamscribe.options import Commit, SessionOptions
+from streamscribe.promised_text import PromisedText
 from streamscribe.timeline import ms_to_len
 from streamscribe.words import Span
 
@@ -101,6 +103,21 @@ class CtcPolicy:
         self._ahead: tuple[int, LogProbs] | None = None  # first frame, and the frames from it on
         self._answered_at = -1  # where the silence began for which the final is known
         self._shown: tuple[str, int] = ("", 0)
+        self._stream_at = 0  # where the audio begins
+        self._promised: PromisedText | None = None  # of a segment that was open before
+
+    def go_on(self, continuation: Continuation) -> None:
+        """The stream begins where the continuation says, maybe with a segment open."""
+        self._stream_at = start_at = continuation.start_at
+        if continuation.goes_on_open:
+            self.open(continuation.segment, start_at, start_at)
+            self._promised = PromisedText(continuation.committed_text, start_at)
+            self._shown = self._promised.shown
+
+    @property
+    def behind(self) -> bool:
+        """Whether text that was committed before the stream began is still to be heard again."""
+        return self._promised is not None and self._promised.behind
 
     def open(self, segment: int, start_at: int, onset_at: int) -> None:
         """A segment begins; what was heard before is its left context, silence and all."""
@@ -111,14 +128,16 @@ class CtcPolicy:
         self._ahead = None
         self._answered_at = -1
         self._shown = ("", 0)
+        self._promised = None
 
     def oldest_needed_at(self, at: int, voiced_until_at: int) -> int:
         """Audio before this position will not be looked at while a segment is open."""
-        return max(0, self._grid.heard_from_at(self._committed) - self._left_len)
+        needed_at = self._grid.heard_from_at(self._committed) - self._left_len
+        return max(self._stream_at, needed_at)
 
     def context_needed_at(self, silent_until_at: int) -> int:
         """The same while none is open, and none can begin before ``silent_until_at``."""
-        return max(0, silent_until_at - self._left_len)
+        return max(self._stream_at, silent_until_at - self._left_len)
 
     def set_hotwords(self, phrases: tuple[str, ...]) -> None:
         """Lean towards these phrases from the next committed frame on."""
@@ -174,13 +193,13 @@ class CtcPolicy:
         frames = result.log_probs[max(0, self._committed - look.first) :]
         if look.purpose is Purpose.AHEAD:
             self._ahead = (self._committed, frames)
-            return self._partial(frames, look.end_at)
+            return self._partial(frames, look.end_at, voiced)
         sure = frames[: max(0, look.until - self._committed)]
         self._decoder.receive(sure)
         self._committed += len(sure)
         if look.purpose is Purpose.END:
             return []
-        return self._partial(frames[len(sure) :], look.end_at)
+        return self._partial(frames[len(sure) :], look.end_at, voiced)
 
     def skip(self, look: policy.Look, arrived_at: int) -> bool:
         """Never: every hop commits frames of its own."""
@@ -195,20 +214,25 @@ class CtcPolicy:
             first, frames = self._ahead
             self._decoder.receive(frames[max(0, self._committed - first) :])
         words = spell_spikes(self._decoder.finish(), self._table, self._grid, end_at)
+        if self._promised is not None:
+            words, _ = self._promised.put_before(words, 0, voiced, end_at)
+            self._promised = None
         text = " ".join(word.text for word in words)
         start_at = self._grid.start_at
         return Final(self._segment, text, words, start_at, end_at, self._language)
 
-    def _partial(self, frames: LogProbs, at: int) -> list[Event]:
+    def _partial(self, frames: LogProbs, at: int, voiced: list[Span]) -> list[Event]:
         """What the segment says if ``frames`` follow the committed ones, if anything is new."""
-        if not self._partials:
+        if not self._partials and not self.behind:
             return []
         spikes = self._decoder.provisional(frames)
         words = spell_spikes(spikes, self._table, self._grid, at)
-        text = " ".join(word.text for word in words)
         sure = settled_words(spikes, self._decoder.settled, self._table) if self._append else 0
+        if self._promised is not None:
+            words, sure = self._promised.put_before(words, sure, voiced, at)
+        text = " ".join(word.text for word in words)
         committed = len(" ".join(word.text for word in words[:sure]))
-        if (text, committed) == self._shown:
+        if (text, committed) == self._shown or not self._partials:
             return []
         self._shown = (text, committed)
         return [Partial(self._segment, text, committed, words, at)]
@@ -218,7 +242,7 @@ class CtcPolicy:
 
     def _leftmost(self) -> int:
         """The first frame of the longest left context that there is."""
-        before = self._grid.start_at // self._front_end.stride_len
+        before = (self._grid.start_at - self._stream_at) // self._front_end.stride_len
         return max(-before, self._committed - self._chunk.left)
 
     def _look_to(self, purpose: Purpose, end_at: int) -> ChunkLook | None:

@@ -112,6 +112,7 @@ class EncoderDecoderModel:
             self.facts.max_tokens_per_s,
             front_end=self.front_end,
             context=self.prompts.encode(options.prompt),
+            encode=self.prompts.encode,
             hears_alone=True,
             doubt=guards.Doubt(
                 mean_log_prob=MEAN_LOG_PROB_MIN,

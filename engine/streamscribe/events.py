@@ -7,7 +7,7 @@ Per segment::
 A ``Partial`` may be revised by the next one, but ``text[:committed]`` only ever grows, and
 ``Final.text`` starts with it. Every ``SpeechStarted`` is followed by exactly one ``Final``,
 possibly empty. All positions are samples at 16 kHz on the session's own clock, which starts
-at 0 with the first sample received.
+at 0 with the first sample received, or where a ``Continuation`` says.
 """
 
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ class Rule(StrEnum):
     MAX_LENGTH = "max_length"  # the segment reached the longest allowed
     FLUSH = "flush"  # the caller asked for it
     END_OF_AUDIO = "end_of_audio"  # there is no more audio
+    GAP = "gap"  # audio is missing: only where a session goes on from another one
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +96,12 @@ class Flushed:
     id: str
 
 
-Event: TypeAlias = SpeechStarted | Partial | Endpoint | Final | Flushed
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The audio from ``from_at`` to before ``to_at`` never came; no segment is open there."""
+
+    from_at: int
+    to_at: int
+
+
+Event: TypeAlias = SpeechStarted | Partial | Endpoint | Final | Flushed | Gap

@@ -124,7 +124,15 @@ StepResult: TypeAlias = DecodeResult | FramesResult
 
 
 class TokenTable(Protocol):
-    """The part of a tokenizer that decoding needs."""
+    """The part of a tokenizer that decoding needs; immutable."""
+
+    def __len__(self) -> int:
+        """Count of tokens."""
+        ...
+
+    def __hash__(self) -> int:
+        """Of the table itself, whatever it holds."""
+        ...
 
     def token_bytes(self, token: int) -> bytes:
         """UTF-8 bytes of one token, maybe part of a character; a space starts a new word.

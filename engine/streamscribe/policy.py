@@ -6,6 +6,7 @@ and what may be promised. Two families have one each: ``seq2seq_policy.py`` and 
 
 from typing import Protocol
 
+from streamscribe.continuation import Continuation
 from streamscribe.events import Event, Final, Rule
 from streamscribe.model import Samples, Step, StepResult
 from streamscribe.words import Span
@@ -30,6 +31,18 @@ class Policy(Protocol):
 
     All positions are the session's. Every ``look_...`` may give None: nothing to compute.
     """
+
+    def go_on(self, continuation: Continuation) -> None:
+        """The stream begins where the continuation says; called at most once, before all else.
+
+        A segment that goes on open has been opened by this.
+        """
+        ...
+
+    @property
+    def behind(self) -> bool:
+        """Whether text that was committed before the stream began is still to be heard again."""
+        ...
 
     def open(self, segment: int, start_at: int, onset_at: int) -> None:
         """A segment begins; voice was first heard at ``onset_at``."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from streamscribe.bundle import Bundle
+from streamscribe.continuation import Continuation
 from streamscribe.errors import OptionError
 from streamscribe.events import Event
 from streamscribe.families import VENDOR_GRAPHS, Family
@@ -39,13 +40,17 @@ class Recognizer:
         self.options = options or SessionOptions()
         self.new_vad = vad
 
-    def open(self, options: SessionOptions | None = None) -> Session:
+    def open(
+        self, options: SessionOptions | None = None, continuation: Continuation | None = None
+    ) -> Session:
         """A new session, with options of its own or the recognizer's.
+
+        continuation: where another session broke off, and this one goes on; ``continuation.py``.
 
         Raises ``OptionError`` for an option that the model can't follow.
         """
         chosen = self.resolve(options or self.options)
-        return Session(chosen, self.new_vad(), self.model.new_policy(chosen))
+        return Session(chosen, self.new_vad(), self.model.new_policy(chosen), continuation)
 
     def resolve(self, options: SessionOptions) -> SessionOptions:
         """The options as a session will have them.

@@ -4,12 +4,23 @@ The transcript holds the tokens. This says which of them may be shown, spells th
 when each word first showed up, from which its times are estimated.
 """
 
+from dataclasses import replace
+
 from streamscribe import guards
 from streamscribe.events import Event, Final, Partial, Word
 from streamscribe.model import TokenTable
+from streamscribe.stability import starts_word
 from streamscribe.tokens import decode
 from streamscribe.transcript import Transcript
-from streamscribe.words import Span, Spelled, estimate_times, join, measured_times, spell
+from streamscribe.words import (
+    PROMISED_CONFIDENCE,
+    Span,
+    Spelled,
+    estimate_times,
+    join,
+    measured_times,
+    spell,
+)
 
 
 class SegmentText:
@@ -35,6 +46,14 @@ class SegmentText:
         self._onset_at = onset_at
         self._seen_at: list[int] = []  # per word: the end of the audio that first showed it
         self._shown: tuple[str, int] = ("", 0)
+        self._promised: list[str] = []  # words that were committed before the stream began
+        self._promised_len = 0  # and how many tokens they are
+
+    def promise(self, text: str, tokens: int) -> None:
+        """The segment begins with ``text``, which is its first ``tokens`` tokens."""
+        self._promised = text.split()
+        self._promised_len = tokens
+        self._shown = (text, len(text))
 
     def is_believable(self, voiced: list[Span]) -> bool:
         """Whether the hypothesis may be shown: what the guards say of it."""
@@ -61,7 +80,8 @@ class SegmentText:
         words = self._words(shown)
         self._see(words, min(at, voiced[-1].end_at))
         text = join(words)
-        committed = len(join(self._words(transcript.fixed))) if promising else 0
+        sure = transcript.fixed if promising else transcript.segment_index + self._promised_len
+        committed = len(join(self._words(sure)))
         if (text, committed) == self._shown:
             return []
         self._shown = (text, committed)
@@ -81,17 +101,34 @@ class SegmentText:
         )
 
     def _timed(self, words: list[Spelled], voiced: list[Span], end_at: int) -> tuple[Word, ...]:
-        """The words with times: measured where the model says where each token was spoken."""
+        """The words with times: measured where the model says where each token was spoken.
+
+        It does not say that of words that were promised.
+        """
         first = self._transcript.segment_index
         spoken = self._transcript.spoken[first:]
-        if any(one is None for word in words for one in spoken[word.first : word.last + 1]):
-            return estimate_times(words, self._seen_at, voiced, self._onset_at, end_at)
-        return measured_times(words, spoken, self._onset_at, end_at)
+        said, seen_at = words[len(self._promised) :], self._seen_at
+        if any(one is None for word in said for one in spoken[word.first : word.last + 1]):
+            return estimate_times(words, seen_at, voiced, self._onset_at, end_at)
+        measured = measured_times(said, spoken, self._onset_at, end_at)
+        known = words[: len(self._promised)]
+        until_at = measured[0].start_at if measured else end_at
+        return estimate_times(known, seen_at, voiced, self._onset_at, until_at) + measured
 
     def _words(self, end: int) -> list[Spelled]:
         transcript = self._transcript
-        part = slice(transcript.segment_index, end)
-        return spell(transcript.tokens[part], transcript.log_probs[part], self._table)
+        first = transcript.segment_index + self._promised_len
+        tokens, log_probs = transcript.tokens[first:end], transcript.log_probs[first:end]
+        if not self._promised:
+            return spell(tokens, log_probs, self._table)
+        said = spell(tokens, log_probs, self._table, begins=False)
+        known = [Spelled(word, PROMISED_CONFIDENCE, 0, 0) for word in self._promised]
+        if said and not starts_word(tokens[0], self._table):
+            known[-1] = replace(known[-1], text=known[-1].text + said.pop(0).text)
+        ahead = self._promised_len
+        return known + [
+            replace(one, first=one.first + ahead, last=one.last + ahead) for one in said
+        ]
 
     def _see(self, words: list[Spelled], at: int) -> None:
         newest_at = self._seen_at[-1] if self._seen_at else at

@@ -8,6 +8,9 @@
        |   a rule fires   |      +------- speech ------+    |
        +------------------+---------- a rule fires ---------+
 
+A segment that was open when an earlier session broke off is pausing from the beginning on
+(``continuation.py``).
+
 A soft pause is worth a look at the text; the segment stays open and the model keeps its context.
 A hard endpoint closes the segment. The rules for it are a table: one line each, every endpoint
 names its line.
@@ -16,6 +19,7 @@ names its line.
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from streamscribe.continuation import PATIENCE_LEN
 from streamscribe.events import Rule
 from streamscribe.options import SessionOptions
 from streamscribe.timeline import ms_to_len
@@ -33,6 +37,11 @@ class EndpointRule:
     rule: Rule
     silence_len: int
     segment_len: int
+
+    def fires(self, silence_len: int, segment_len: int, patience_len: int) -> bool:
+        """Whether it does; with patience, what it asks for must be longer by that much."""
+        pairs = ((silence_len, self.silence_len), (segment_len, self.segment_len))
+        return all(not asked or got >= asked + patience_len for got, asked in pairs)
 
 
 def endpoint_rules(options: SessionOptions) -> tuple[EndpointRule, ...]:
@@ -76,12 +85,16 @@ Turn: TypeAlias = Opened | Paused | Ending | Closed
 class Segmenter:
     """Takes each frame's speech probability; says what it means for the open segment."""
 
-    def __init__(self, options: SessionOptions) -> None:
+    def __init__(self, options: SessionOptions, *, start_at: int = 0, frame_at: int = 0) -> None:
+        """The stream begins at ``start_at``, its first frame at ``frame_at``, maybe earlier."""
         self._rules = endpoint_rules(options)
         self._soft_pause_len = ms_to_len(options.soft_pause_ms)
         self._pre_roll_len = ms_to_len(options.pre_roll_ms)
-        self._gate = SpeechGate(min_speech_len=ms_to_len(options.min_speech_ms))
-        self._closed_at = 0  # where the newest segment ended: no later one may begin before it
+        self._gate = SpeechGate(
+            start_at=frame_at, min_speech_len=ms_to_len(options.min_speech_ms)
+        )
+        self._patience_len = PATIENCE_LEN + self._pre_roll_len
+        self._closed_at = start_at  # where the newest segment ended; no later one begins before it
         self._start_at: int | None = None
         self._ending_len = max(self._soft_pause_len, self._rules[0].silence_len - AHEAD_LEN)
         self._paused = False
@@ -108,13 +121,28 @@ class Segmenter:
         """The voiced parts of the newest segment, in order."""
         return self._voiced
 
+    @property
+    def is_voiced(self) -> bool:
+        """Whether voice was heard in the newest segment: always, unless it was reopened."""
+        return self._voiced[-1].start_at < self._voiced[-1].end_at
+
+    def reopen(self, at: int) -> None:
+        """A segment is open from ``at``, the beginning of the stream, on; nobody speaks yet."""
+        assert not self.is_open, "a segment is open"
+        self._gate.open(at)
+        self._start_at = at
+        self._paused = self._ending = True
+        self._voiced = [Span(at, at)]
+
     def silence_from(self, at: int) -> int:
         """While closed: audio before this position can belong to no later segment."""
         run_at = self._gate.run_start_at
         return max(self._closed_at, (at if run_at is None else run_at) - self._pre_roll_len)
 
-    def receive(self, probability: float, frame_start_at: int, frame_len: int) -> Turn | None:
-        """Take the next frame."""
+    def receive(
+        self, probability: float, frame_start_at: int, frame_len: int, *, behind: bool = False
+    ) -> Turn | None:
+        """Take the next frame; ``behind``: text of the segment is still to be heard again."""
         self._gate.receive(probability, frame_start_at, frame_len)
         at = frame_start_at + frame_len
         if not self.is_open:
@@ -124,8 +152,9 @@ class Segmenter:
         silence_len = at - self._gate.voiced_until_at
         if self._gate.run_start_at is not None:
             return None  # voiced frames that may yet turn out to be speech: not a time to decide
+        patience_len = self._patience_len if behind or not self.is_voiced else 0
         for rule in self._rules:
-            if silence_len >= rule.silence_len and at - self._start_at >= rule.segment_len:
+            if rule.fires(silence_len, at - self._start_at, patience_len):
                 return Closed(rule.rule)
         return self._notice_silence(silence_len)
 
@@ -172,6 +201,8 @@ class Segmenter:
         if self._gate.state is GateState.SPEECH:
             resumed_at = self._gate.resumed_at
             if resumed_at is not None and resumed_at > newest.end_at:
+                if not self.is_voiced:
+                    self._voiced.pop()
                 self._voiced.append(Span(resumed_at, until_at))
             else:
                 self._voiced[-1] = Span(newest.start_at, until_at)

@@ -14,12 +14,14 @@ Where somebody talks on without a pause until the window is full, the audio is c
 point of the newest hop, and the hypothesis for what lies before is settled whole.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from streamscribe import guards, policy
-from streamscribe.commitment import commitment_of
+from streamscribe.catching_up import Heard, tokens_of
+from streamscribe.commitment import SURE_LOG_PROB, commitment_of
+from streamscribe.continuation import Continuation
 from streamscribe.events import Event, Rule
 from streamscribe.events import Final as FinalEvent
 from streamscribe.families import FrontEnd
@@ -82,6 +84,8 @@ class Traits:
     """Of models whose features are computed here, where each hop adds to those of the last."""
     context: tuple[int, ...] = ()
     """Tokens of text that came before the stream."""
+    encode: Callable[[str], tuple[int, ...]] | None = None
+    """Text to tokens that may be added to ``context``, of models that take earlier text."""
     hears_alone: bool = False
     """Whether earlier text can make it believe that there is nothing more to write."""
     doubt: guards.Doubt = guards.Doubt()
@@ -119,11 +123,40 @@ class Seq2SeqPolicy:
         self._start_at = 0
         self._onset_at = 0
         self._alone = False  # nothing from before the segment is looked at
+        self._behind = False  # what was committed before the stream began was not heard again
         self._end_at = 0
         self._next_look_at = 0
         self._looked_at = 0  # where the newest partial's audio ended
         self._again: Look | None = None  # has to follow the look that was done
         self._answered_at = -1  # where the silence began for which the final is known
+
+    def go_on(self, continuation: Continuation) -> None:
+        """The stream begins where the continuation says, maybe with a segment open."""
+        start_at, text = continuation.start_at, continuation.committed_text
+        self._transcript = Transcript(self._table)
+        self._transcript.begin_segment(start_at)
+        self._end_at = start_at
+        if self._traits.encode is not None:
+            context = self._traits.context + self._traits.encode(continuation.context_text)
+            self._tell(context)
+        if not continuation.goes_on_open:
+            return
+        self.open(continuation.segment, start_at, start_at)
+        if text:
+            tokens = tokens_of(text, self._table)
+            self._transcript.promise(tokens, SURE_LOG_PROB)
+            self._text.promise(text, len(tokens))
+            self._behind = True
+
+    def _tell(self, context: tuple[int, ...]) -> None:
+        """Text that comes before the audio."""
+        self._partial_wish = replace(self._partial_wish, context=context)
+        self._final_wish = replace(self._final_wish, context=context)
+
+    @property
+    def behind(self) -> bool:
+        """Whether text that was committed before the stream began is still to be heard again."""
+        return self._behind
 
     def open(self, segment: int, start_at: int, onset_at: int) -> None:
         """A segment begins."""
@@ -166,7 +199,8 @@ class Seq2SeqPolicy:
     def look_at_pause(self, at: int, voiced_until_at: int) -> Look | None:
         """The look at a soft pause; None if the newest partial has heard what was said."""
         if self._looked_at >= voiced_until_at:
-            self._transcript.note_pause(at)
+            if not self._behind:
+                self._transcript.note_pause(at)
             return None
         self._next_look_at = at + self._hop_len
         return self._look(Purpose.PAUSE, min(at, voiced_until_at + TAIL_LEN))
@@ -218,6 +252,8 @@ class Seq2SeqPolicy:
             self._looked_at = look.end_at
         heard = (*look.heard, result)
         promised_len = len(look.promised)
+        if self._behind and not self._has_caught_up(look, result):
+            return []
         kept = [one for one in heard if one.tokens[:promised_len] == look.promised]
         if not kept:
             self._again = self._look(look.purpose, look.end_at, keep=True)
@@ -253,6 +289,25 @@ class Seq2SeqPolicy:
             return []
         return self._text.partial(look.end_at, voiced, promising=self._append)
 
+    def _has_caught_up(self, look: Look, result: DecodeResult) -> bool:
+        """Whether ``result`` begins with what was committed; if it does in other words, again.
+
+        Else the audio has not come so far, and nothing that follows can be known.
+        """
+        promised = look.promised
+        heard = Heard(result, promised, self._table, self._traits.doubt)
+        as_promised = result.tokens[: len(promised)] == promised
+        if as_promised or heard.is_whole:
+            self._behind = False
+        if as_promised:
+            return True
+        if not self._behind:
+            self._again = self._look(look.purpose, look.end_at, keep=True)
+        elif look.purpose is Purpose.CUT:
+            index = self._transcript.fixed - len(promised) + heard.said_len
+            self._transcript.mark(look.end_at, index)
+        return False
+
     def set_hotwords(self, phrases: tuple[str, ...]) -> None:
         """Nothing: whoever asked was refused before."""
         assert not phrases, "hotwords of a seq2seq model"
@@ -274,6 +329,8 @@ class Seq2SeqPolicy:
             transcript.replace_hypothesis((), ())
         transcript.settle(len(transcript.tokens))
         self._end_at = end_at
+        self._behind = False
+        self._tell(self._traits.context)  # from here on the text itself is what came before
         return self._text.final(end_at, voiced, self._final_wish.language)
 
     def _misled(self, look: Look, result: DecodeResult, voiced: list[Span]) -> bool:
@@ -293,6 +350,8 @@ class Seq2SeqPolicy:
 
     def _hop_after(self, window_len: int) -> int:
         """How soon to look again after a window of this length."""
+        if self._behind:
+            return LONGEST_HOPS * self._hop_len  # there is nothing to show yet
         stretched_len = self._hop_len * window_len // STEADY_LEN
         return min(max(self._hop_len, stretched_len), LONGEST_HOPS * self._hop_len)
 
@@ -312,7 +371,7 @@ class Seq2SeqPolicy:
         transcript.forget_before(end_at - self._window_len)
         mark = transcript.window_mark(end_at, limit_len)
         forced_until = transcript.fixed
-        if not tentative and not keep:
+        if self._behind or not (tentative or keep):
             forced_until = max(mark.index, transcript.segment_index)
         cap = guards.token_cap(end_at - mark.at, self._max_tokens_per_s)
         promised = tuple(transcript.tokens[forced_until : transcript.fixed])

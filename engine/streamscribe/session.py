@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from streamscribe.continuation import Continuation, events_of_gap
 from streamscribe.events import Endpoint, Event, Flushed, Rule, SpeechStarted
 from streamscribe.model import Samples, Step, StepResult
 from streamscribe.options import SessionOptions
@@ -53,14 +54,22 @@ class _Stop:
 class Session:
     """One stream of 16 kHz audio; opened by ``Recognizer.open``."""
 
-    def __init__(self, options: SessionOptions, vad: Vad, policy: Policy) -> None:
-        self._timeline = Timeline()
+    def __init__(
+        self,
+        options: SessionOptions,
+        vad: Vad,
+        policy: Policy,
+        continuation: Continuation | None = None,
+    ) -> None:
+        start_at = 0 if continuation is None else continuation.start_at
+        frame_at = start_at - start_at % vad.frame_len
+        self._timeline = Timeline(start_at=frame_at)
+        self._timeline.append(np.zeros(start_at - frame_at, dtype=np.float32))
         self._vad = vad
-        self._segmenter = Segmenter(options)
+        self._segmenter = Segmenter(options, start_at=start_at, frame_at=frame_at)
         self._policy = policy
         self._quiet_search_len = min(ms_to_len(options.hop_ms), ms_to_len(options.pre_roll_ms))
-        self._decided_at = 0
-        self._settled_at = 0
+        self._decided_at = self._settled_at = start_at
         self._segment = -1
         self._stops: deque[_Stop | _Biasing] = deque()
         self._closing_at: int | None = None  # a final is due: where the segment ends
@@ -69,10 +78,12 @@ class Session:
         self._eof = False
         self._finished = False
         self._events: list[Event] = []
+        if continuation is not None:
+            self._go_on(continuation)
 
     @property
     def heard_at(self) -> int:
-        """Samples received so far."""
+        """Where the audio received so far ends."""
         return self._timeline.heard_at
 
     @property
@@ -162,6 +173,13 @@ class Session:
         events, self._events = self._events, []
         return events
 
+    def _go_on(self, continuation: Continuation) -> None:
+        self._events += events_of_gap(continuation)
+        self._policy.go_on(continuation)
+        self._segment = continuation.next_segment - 1
+        if continuation.goes_on_open:
+            self._segmenter.reopen(continuation.start_at)
+
     def _advance(self) -> None:
         """Take decisions until a step is wanted, or there is no audio left to decide on."""
         frame_len = self._vad.frame_len
@@ -178,7 +196,9 @@ class Session:
     def _take_frame(self, end_at: int) -> None:
         start_at = end_at - self._vad.frame_len
         probability = self._vad.speech_probability(self._timeline.read(start_at, end_at))
-        turn = self._segmenter.receive(probability, start_at, self._vad.frame_len)
+        turn = self._segmenter.receive(
+            probability, start_at, self._vad.frame_len, behind=self._policy.behind
+        )
         self._decided_at = end_at
         match turn:
             case Opened():
@@ -190,7 +210,7 @@ class Session:
             case Closed(rule=rule):
                 at = self._quietest_at(end_at) if rule is Rule.MAX_LENGTH else end_at
                 self._close(rule, at)
-            case None if self._segmenter.is_open:
+            case None if self._segmenter.is_open and self._segmenter.is_voiced:
                 self._look = self._due_look(end_at)
 
     def _open(self, opened: Opened) -> None:
@@ -224,7 +244,8 @@ class Session:
     def _close(self, rule: Rule, end_at: int) -> None:
         self._events.append(Endpoint(self._segment, rule, end_at))
         self._closing_at = end_at
-        self._look = self._policy.look_at_end(rule, end_at, self._segmenter.voiced_until_at)
+        if self._segmenter.is_voiced:
+            self._look = self._policy.look_at_end(rule, end_at, self._segmenter.voiced_until_at)
         if self._look is None:
             self._finish_segment()
 

@@ -50,6 +50,15 @@ def samples_at_rate(at: int, rate_hz: int) -> int:
     return at * rate_hz // SAMPLE_RATE
 
 
+def at_from_rate(at: int, rate_hz: int) -> int:
+    """Position of ``at``, which is on a clock of ``rate_hz`` samples per second.
+
+    The last position that ``samples_at_rate`` takes to ``at`` or to before it, so that what was
+    acknowledged as ``at`` never lies after it. Within one sample of the true position.
+    """
+    return ((at + 1) * SAMPLE_RATE - 1) // rate_hz if at else 0
+
+
 class Timeline:
     """The newest audio of one stream, addressed by absolute position.
 
@@ -59,13 +68,13 @@ class Timeline:
     ``heard_at - start_at <= capacity_len``.
     """
 
-    def __init__(self, capacity_len: int = DEFAULT_CAPACITY_LEN) -> None:
+    def __init__(self, capacity_len: int = DEFAULT_CAPACITY_LEN, *, start_at: int = 0) -> None:
+        """``start_at``: position of the first sample that will be added."""
         assert capacity_len > 0, f"a timeline of {capacity_len} samples can hold nothing"
         self._capacity_len = capacity_len
         self._idle_len = min(_IDLE_LEN, capacity_len)
         self._ring = np.zeros(self._idle_len, dtype=np.float32)
-        self._start_at = 0
-        self._heard_at = 0
+        self._start_at = self._heard_at = start_at
 
     @property
     def start_at(self) -> int:

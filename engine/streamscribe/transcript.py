@@ -139,6 +139,17 @@ class Transcript:
                 waiting.append(pause)
         self._pauses = waiting
 
+    def promise(self, tokens: Sequence[int], log_prob: float) -> None:
+        """The open segment begins with ``tokens``, which were committed before the stream began."""
+        assert self.segment_index == len(self.tokens), "the segment has text already"
+        self.replace_hypothesis(tokens, [log_prob] * len(tokens))
+        self.settle(len(self.tokens))
+
+    def mark(self, at: int, index: int) -> None:
+        """What is spoken from ``at`` on is settled text from ``index`` on."""
+        assert self.newest_mark.index <= index <= self.fixed
+        self.marks.append(Mark(at, index))
+
     def mark_here(self, at: int) -> None:
         """All of the text, but for punctuation at its end, was spoken before ``at``: settle it."""
         length = max(self.fixed, without_end_punctuation(self.tokens, self._table))

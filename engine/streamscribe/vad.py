@@ -22,7 +22,8 @@ Within a run and within speech a frame is voiced down to the exit threshold; els
 reach the enter threshold.
 
 Always: ``onset_at`` is None in SILENCE and STARTING, and only there; otherwise
-``onset_at < voiced_until_at``; ``voiced_until_at`` never falls.
+``onset_at < voiced_until_at``; ``voiced_until_at`` never falls. The two are equal only after
+``open``, until there is voice.
 """
 
 from collections.abc import Callable
@@ -45,7 +46,8 @@ class Vad(Protocol):
     def speech_probability(self, frame: Samples) -> float:
         """Probability in [0, 1] that ``frame``, (frame_len,), holds speech.
 
-        Called with every frame of the stream in order, without gaps, from position 0.
+        Called with every frame of the stream in order, without gaps. Frames begin at multiples of
+        ``frame_len``; what the first one has of before the stream is silence.
         """
         ...
 
@@ -71,12 +73,14 @@ class GateState(Enum):
 class SpeechGate:
     """Hysteresis over the probabilities of one stream; see the module for the rules.
 
-    ``min_speech_len`` and ``resume_len`` are samples of voiced frames.
+    ``min_speech_len`` and ``resume_len`` are samples of voiced frames; the first frame begins at
+    ``start_at``.
     """
 
     def __init__(
         self,
         *,
+        start_at: int = 0,
         min_speech_len: int = MIN_SPEECH_LEN,
         resume_len: int = RESUME_LEN,
         enter_threshold: float = ENTER_THRESHOLD,
@@ -87,7 +91,7 @@ class SpeechGate:
         self._resume_len = resume_len
         self._enter_threshold = enter_threshold
         self._exit_threshold = exit_threshold
-        self._heard_at = 0
+        self._heard_at = start_at
         self._state = GateState.SILENCE
         self._onset_at: int | None = None
         self._voiced_until_at = 0
@@ -143,6 +147,15 @@ class SpeechGate:
                     self._confirm()
                 else:
                     self._wait()
+
+    def open(self, at: int) -> None:
+        """Say that somebody was speaking before the first frame, whose voice may go on from ``at``.
+
+        At first it counts as silence, like any after speech.
+        """
+        assert self._state is GateState.SILENCE, "only a new gate can be opened"
+        self._state = GateState.STOPPING
+        self._onset_at = self._voiced_until_at = at
 
     def segment_closed(self, at: int) -> None:
         """Say that the open segment was closed at ``at``, less than a frame past what was heard.

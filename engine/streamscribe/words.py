@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _NOT_AT_THE_START: Final = " ,.;:!?-…"
 """What a model that was given earlier text may begin with, and a segment may not."""
 
+PROMISED_CONFIDENCE: Final = 0.86
+"""Of words that an earlier session committed: what it asks of most words before it does."""
+
 _PUNCTUATION: Final = frozenset(b" ,.;:!?-\xe2\x80\xa6")
 
 
@@ -39,16 +42,23 @@ class Span:
     end_at: int
 
 
-def spell(tokens: Sequence[int], log_probs: Sequence[float], table: TokenTable) -> list[Spelled]:
+def spell(
+    tokens: Sequence[int],
+    log_probs: Sequence[float],
+    table: TokenTable,
+    *,
+    begins: bool = True,
+) -> list[Spelled]:
     """The words of a segment's tokens; joined by single spaces they are its text.
 
     An incomplete character at the end is left out. ``log_probs`` has one entry per token.
+    ``begins``: no other text of the segment comes before.
     """
     starts = [*word_starts(tokens, table), len(tokens)]
     words: list[Spelled] = []
     for start, end in zip(starts, starts[1:], strict=False):
         text = decode(tokens[start:end], table, ended=False)
-        if not words:
+        if begins and not words:
             text = text.lstrip(_NOT_AT_THE_START)
         confidence = math.exp(min(0.0, sum(log_probs[start:end]) / (end - start)))
         words.extend(Spelled(part, confidence, start, end - 1) for part in text.split())
@@ -58,6 +68,14 @@ def spell(tokens: Sequence[int], log_probs: Sequence[float], table: TokenTable) 
 def join(words: Sequence[Spelled]) -> str:
     """The text that ``words`` make."""
     return " ".join(word.text for word in words)
+
+
+def promised_words(
+    text: str, start_at: int, end_at: int, voiced: Sequence[Span] = ()
+) -> tuple[Word, ...]:
+    """Words of text that was committed before, spoken between the two positions."""
+    words = [Spelled(word, PROMISED_CONFIDENCE, 0, 0) for word in text.split()]
+    return estimate_times(words, [end_at] * len(words), voiced, start_at, end_at)
 
 
 def without_end_punctuation(tokens: Sequence[int], table: TokenTable) -> int:

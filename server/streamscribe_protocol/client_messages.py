@@ -42,19 +42,26 @@ class Endpointing:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Where a broken session goes on. A server that can't resume answers ``error``."""
+    """Where a broken session goes on. Positions are samples at the declared rate."""
 
     token: str
     """``Ready.resume_token`` of the session that broke."""
     from_at: int
-    """Position of the first audio sample that will be sent, at the declared rate."""
+    """First sample that the client still has: normally ``acked_at``."""
+    acked_at: int
+    """Last acknowledged position; audio from here to a later ``from_at`` is lost."""
     last_seq: int
-    """``seq`` of the last message received."""
+    """``seq`` of the last numbered message received."""
     next_segment: int
+    """Number of the open segment, or of the next one to open."""
+    segment_open: bool
+    """``SpeechStarted`` of ``next_segment`` was received and its ``Final`` was not."""
     committed_text: str
-    """Committed text of the segment that was open; the new text starts with it."""
+    """Committed text of the open segment, "" if none is; the new text starts with it."""
     context_text: str
-    """Text before that segment, as context for the model."""
+    """Text before that segment, as context for the model: at most 400 characters."""
+    heard_at: int
+    """First sample that the client was not given yet, the end of what it holds; for the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,15 +109,21 @@ class Hotwords:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """The client is there, though it has nothing to send; audio time does not advance."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """There is no more audio; answered by the last finals and ``Done``."""
 
 
-ClientMessage: TypeAlias = Start | Flush | Hotwords | Finish
+ClientMessage: TypeAlias = Start | Flush | Hotwords | KeepAlive | Finish
 CLIENT_TYPES: dict[str, type[ClientMessage]] = {
     "start": Start,
     "flush": Flush,
     "hotwords": Hotwords,
+    "keep_alive": KeepAlive,
     "finish": Finish,
 }
 """Messages of a client by their ``type`` on the wire."""

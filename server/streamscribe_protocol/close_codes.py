@@ -21,7 +21,11 @@ class CloseCode(IntEnum):
     UNKNOWN_MODEL = 4404
     """``start`` asked for a model that this server does not have."""
     IDLE = 4408
-    """No ``start`` came within 10 s, or nothing came for too long."""
+    """No ``start`` came within 10 s, or nothing at all for too long."""
+    TAKEN_OVER = 4409
+    """The session goes on over another connection."""
+    SESSION_LIMIT = 4410
+    """The session was as long as this server allows."""
     UNUSABLE_AUDIO = 4415
     """The declared audio format, or the audio itself, can't be used."""
     SLOW_READER = 4429

@@ -12,6 +12,8 @@ from streamscribe_protocol.client_messages import (
     TaskName,
 )
 
+Resumed: TypeAlias = Literal["continued", "fresh"]
+"""The server still had the session that broke, or a new one begins where the client says."""
 TimingSource: TypeAlias = Literal["measured", "estimated"]
 """Whether a word's times come from the model's alignment, or from when it was first shown."""
 
@@ -54,14 +56,25 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The server's first message: the session is open."""
+    """The server's first message: the session is open. Not numbered when it answers a resume."""
 
     seq: int
     session: str
-    resume_token: str | None
+    resume_token: str
+    """What ``Resume`` needs if the connection breaks."""
     model: str
     options: EffectiveOptions
     version: int = VERSION
+    resumed: Resumed | None = None
+    """None: ``Start`` carried no ``resume``."""
+    resume_reason: str | None = None
+    """With ``fresh``: ``unknown``, ``expired`` or ``behind``; else None."""
+    send_from_at: int = 0
+    """First audio sample, at the declared rate, that the server wants next."""
+    heartbeat_s: float | None = None
+    """How often ``Heartbeat`` comes; None: never."""
+    resume_s: float = 0.0
+    """How long a broken session is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +143,31 @@ class Flushed:
 
 
 @dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The server is there, and this is how far it has come. Not numbered."""
+
+    seq: int
+    """Number of the last numbered message before this one."""
+    received_at: int
+    """Samples received so far, at the declared rate."""
+    heard_ms: int
+    """Audio decided so far."""
+    lag_ms: int
+    """Audio received and not decided yet."""
+    realtime_factor: float
+    """Seconds of computing per second of audio, of this session so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Audio in between never reached the server; both at the declared rate."""
+
+    seq: int
+    from_at: int
+    to_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The last message after ``Finish``: every final was sent."""
 
@@ -149,7 +187,17 @@ class Error:
 
 
 ServerMessage: TypeAlias = (
-    Ready | SpeechStarted | Partial | Endpoint | Final | Ack | Flushed | Done | Error
+    Ready
+    | SpeechStarted
+    | Partial
+    | Endpoint
+    | Final
+    | Ack
+    | Flushed
+    | Heartbeat
+    | Gap
+    | Done
+    | Error
 )
 
 SERVER_TYPES: dict[str, type[ServerMessage]] = {
@@ -160,6 +208,8 @@ SERVER_TYPES: dict[str, type[ServerMessage]] = {
     "final": Final,
     "ack": Ack,
     "flushed": Flushed,
+    "heartbeat": Heartbeat,
+    "gap": Gap,
     "done": Done,
     "error": Error,
 }

@@ -1,12 +1,13 @@
 """The web application: one WebSocket path, and what machines ask about the process."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
@@ -14,6 +15,7 @@ from streamscribe.version import __version__
 from streamscribe_protocol.messages import STREAM_PATH
 from streamscribe_server.catalogue import Catalogue
 from streamscribe_server.limits import Limits
+from streamscribe_server.loop_lag import watch_loop_lag
 from streamscribe_server.metrics import Metrics
 from streamscribe_server.schedulers import Schedulers
 from streamscribe_server.scheduling import Scheduling
@@ -21,7 +23,10 @@ from streamscribe_server.service import Service
 
 
 def make_app(
-    catalogue: Catalogue, limits: Limits | None = None, scheduling: Scheduling | None = None
+    catalogue: Catalogue,
+    limits: Limits | None = None,
+    scheduling: Scheduling | None = None,
+    metrics: Metrics | None = None,
 ) -> Starlette:
     """The application; ``app.state.service`` is its :class:`Service`.
 
@@ -30,14 +35,18 @@ def make_app(
     scheduling: how the work is shared out; None: as suits this machine.
     """
     limits = limits or Limits()
+    metrics = metrics or Metrics()
+    metrics.serving(__version__, (model.name for model in catalogue.models))
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        schedulers = Schedulers(catalogue, limits, Metrics(), scheduling)
-        service = Service(catalogue, limits, schedulers)
+        schedulers = Schedulers(catalogue, limits, metrics, scheduling)
+        service = Service(catalogue, limits, schedulers, metrics)
         await service.start()
         app.state.service = service
+        lag = asyncio.create_task(watch_loop_lag(metrics.loop_lag), name="loop lag")
         yield
+        lag.cancel()
         await service.drain()
         await service.stop()
 
@@ -47,6 +56,7 @@ def make_app(
             WebSocketRoute("/{path:path}", _no_such_stream),
             Route("/health", _health),
             Route("/ready", _ready),
+            Route("/metrics", _metrics),
             Route("/v1/models", _models),
         ],
         exception_handlers={HTTPException: _http_error},
@@ -56,11 +66,12 @@ def make_app(
 
 async def _stream(websocket: WebSocket) -> None:
     service: Service = websocket.app.state.service
-    refusal = service.unready_because()
+    refusal = service.shut_because()
     if refusal is None:
         await service.serve(websocket)
         return
-    response = _error(503, "overloaded", refusal)
+    service.metrics.refused(refusal.reason)
+    response = _error(503, "overloaded", refusal.message)
     response.headers["Retry-After"] = str(service.limits.retry_after_s)
     await websocket.send_denial_response(response)
 
@@ -90,7 +101,15 @@ async def _ready(request: Request) -> JSONResponse:
     if refusal is None:
         return JSONResponse({"ready": True})
     headers = {"Retry-After": str(service.limits.retry_after_s)}
-    return JSONResponse({"ready": False, "reason": refusal}, status_code=503, headers=headers)
+    return JSONResponse(
+        {"ready": False, "reason": refusal.message}, status_code=503, headers=headers
+    )
+
+
+async def _metrics(request: Request) -> Response:
+    service: Service = request.app.state.service
+    body, content_type = service.metrics.exposition(request.headers.get("Accept", ""))
+    return Response(body, headers={"Content-Type": content_type})
 
 
 async def _models(request: Request) -> JSONResponse:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from streamscribe.continuation import Continuation
 from streamscribe.errors import UnknownModel
 from streamscribe.events import Event
 from streamscribe.model import Samples, Step, StepResult
@@ -73,8 +74,10 @@ class SpeechSession(Protocol):
 class SpeechRecognizer(Protocol):
     """A loaded model that opens sessions: ``streamscribe.recognizer.Recognizer``."""
 
-    def open(self, options: SessionOptions | None = None) -> SpeechSession:
-        """A new session; None: with the recognizer's own options."""
+    def open(
+        self, options: SessionOptions | None = None, continuation: Continuation | None = None
+    ) -> SpeechSession:
+        """A new session; None: with the recognizer's own options, from 0."""
         ...
 
     def resolve(self, options: SessionOptions) -> SessionOptions:

@@ -1,26 +1,34 @@
-"""One WebSocket: two tasks around a dialogue.
+"""One WebSocket: waits for ``start``, then talks for a session.
 
-The reader takes frames to the dialogue, and stops reading from the socket while the stream is
-too far behind, so that TCP slows the sender. The writer empties the outbox, and gives up on a
-client that doesn't read. Updates of the engine thread arrive on the event loop in between.
+Three tasks talk: the reader takes frames to the session, and stops reading from the socket while
+the stream is too far behind, so that TCP slows the sender. The writer sends what the session has
+to say, and gives up on a client that doesn't read. The third reminds it of its heartbeat. When
+one of them ends, the connection does; the session may go on over another one.
 """
 
 import asyncio
-import contextlib
 import logging
+from collections.abc import Callable, Coroutine
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from streamscribe_protocol.close_codes import CloseCode
-from streamscribe_protocol.messages import encode
-from streamscribe_server.catalogue import Catalogue
-from streamscribe_server.dialogue import Closing, Dialogue, Reaction, State
+from streamscribe_protocol.messages import Error, Start, encode
+from streamscribe_server.frames import never_started, start_of
+from streamscribe_server.hosted_session import HangUp, HostedSession
 from streamscribe_server.limits import Limits
-from streamscribe_server.mailbox import Close, Command, Open, Update
-from streamscribe_server.outbox import Outbox, OutboxFull
-from streamscribe_server.schedulers import Schedulers
+from streamscribe_server.metrics import Metrics
+from streamscribe_server.outbox import UNNUMBERED
+from streamscribe_server.reaction import Closing
+from streamscribe_server.sessions import Parting
+from streamscribe_server.start_terms import Refused
 
 logger = logging.getLogger(__name__)
+
+Host = Callable[[Start, HangUp], HostedSession]
+"""Finds or opens the session that a ``start`` asks for. Raises ``Refused``."""
+Leave = Callable[[HostedSession, Parting], None]
+"""Is told that the connection of a session is gone."""
 
 
 class Connection:
@@ -29,95 +37,154 @@ class Connection:
     def __init__(
         self,
         websocket: WebSocket,
-        stream_id: str,
-        catalogue: Catalogue,
-        schedulers: Schedulers,
+        host: Host,
+        leave: Leave,
         limits: Limits,
+        metrics: Metrics | None = None,
     ) -> None:
         self._websocket = websocket
-        self._stream_id = stream_id
-        self._schedulers = schedulers
+        self._host = host
+        self._leave = leave
         self._limits = limits
-        self._dialogue = Dialogue(stream_id, catalogue, limits)
-        self._outbox = Outbox(limits.max_queued_messages)
+        self._metrics = metrics or Metrics()
+        self._session: HostedSession | None = None
         self._closing: Closing | None = None
-        self._outgoing = asyncio.Event()
-        self._caught_up = asyncio.Event()
-        self._caught_up.set()
+        self._parting = Parting.LOST
+        self._tasks: list[asyncio.Task[None]] = []
         self._loop = asyncio.get_running_loop()
-        self._opened_s = self._loop.time()
 
     async def serve(self) -> None:
-        """Talk until the dialogue closes or the client is gone."""
+        """Talk until the session is over, another connection takes over, or the client is gone."""
         try:
             await self._websocket.accept()
-            async with asyncio.TaskGroup() as group:
-                reader = group.create_task(self._read(), name=f"read {self._stream_id}")
-                writer = group.create_task(self._write(), name=f"write {self._stream_id}")
-                reader.add_done_callback(lambda _: writer.cancel())
-                writer.add_done_callback(lambda _: reader.cancel())
+            await self._run_until_one_ends(self._greet())
+            if self._session is not None and self._closing is None:
+                session = self._session
+                await self._run_until_one_ends(
+                    self._read(session), self._write(session), self._beat(session)
+                )
         except WebSocketDisconnect:
-            logger.debug("stream %s: the client was gone before it was accepted", self._stream_id)
+            logger.debug("the client was gone before it was accepted")
         except Exception:
-            logger.exception("stream %s: the connection failed", self._stream_id)
+            logger.exception("%s: the connection failed", self._name)
+            self._parting = Parting.FAILED
             self._closing = Closing(CloseCode.INTERNAL, "internal")
-            await self._close(self._closing)
         finally:
-            reason = self._closing.reason if self._closing else "client_gone"
-            if self._dialogue.started:
-                self._schedulers.post(self._stream_id, Close(reason))
-            else:
-                logger.info("stream %s never started: reason=%s", self._stream_id, reason)
+            self._part()
+        if self._closing is not None:
+            await self._close(self._closing)
 
     def drain(self) -> None:
-        """The server is going down: finish what is open, then close."""
-        self._react(self._dialogue.drain())
+        """The server is going down. A session is told by itself."""
+        if self._session is None:
+            self._hang_up(Closing(CloseCode.RESTARTING, "restarting"))
 
-    async def _read(self) -> None:
+    @property
+    def _name(self) -> str:
+        return f"stream {self._session.identity.session}" if self._session else "no stream yet"
+
+    async def _run_until_one_ends(self, *work: Coroutine[None, None, None]) -> None:
+        async with asyncio.TaskGroup() as group:
+            self._tasks = [group.create_task(part) for part in work]
+            for task in self._tasks:
+                task.add_done_callback(lambda _: self._cancel_tasks())
+
+    def _cancel_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    def _hang_up(self, closing: Closing) -> None:
+        """End at once, whatever is still to be said."""
+        self._closing = closing
+        self._cancel_tasks()
+
+    def _part(self) -> None:
+        if self._session is None:
+            reason = self._closing.reason if self._closing else self._parting.value
+            logger.info("a connection never started: reason=%s", reason)
+        elif self._session.detach(self._hang_up):
+            self._leave(self._session, self._parting)
+
+    async def _greet(self) -> None:
+        """Wait for ``start``, and find its session."""
+        last_seq = UNNUMBERED
+        try:
+            start = await self._first_message()
+            if start is not None:
+                last_seq = start.resume.last_seq if start.resume else UNNUMBERED
+                self._session = self._host(start, self._hang_up)
+        except Refused as refusal:
+            error = Error(max(UNNUMBERED, last_seq) + 1, refusal.code, refusal.message, fatal=True)
+            self._metrics.error(refusal.code)
+            self._closing = Closing(refusal.close_code, refusal.close_reason)
+            await self._send(encode(error))
+
+    async def _first_message(self) -> Start | None:
+        """The client's ``start``; None: it has left before. Raises ``Refused``."""
+        try:
+            async with asyncio.timeout(self._limits.start_timeout_s):
+                while True:
+                    frame = await self._receive()
+                    start = start_of(frame, self._limits) if frame is not None else None
+                    if frame is None or start is not None:
+                        return start
+        except TimeoutError:
+            raise never_started(self._limits) from None
+
+    async def _read(self, session: HostedSession) -> None:
         while True:
-            await self._caught_up.wait()
-            patience_s = self._patience_s()
+            await session.caught_up.wait()
             try:
-                async with asyncio.timeout(patience_s):
-                    frame = await self._websocket.receive()
+                async with asyncio.timeout(session.patience_s):
+                    frame = await self._receive()
             except TimeoutError:
-                self._react(self._dialogue.time_out())
+                session.time_out()
                 continue
-            if frame["type"] == "websocket.disconnect":
+            if frame is None:
                 return
-            if (data := frame.get("bytes")) is not None:
-                self._react(self._dialogue.receive_bytes(data))
-            else:
-                self._react(self._dialogue.receive_text(frame["text"]))
+            session.receive(frame)
 
-    def _patience_s(self) -> float | None:
-        """How long to wait for a frame; None: it is the server's turn, or all is said."""
-        match self._dialogue.state:
-            case State.WAITING_START:
-                return self._opened_s + self._limits.start_timeout_s - self._loop.time()
-            case State.STREAMING:
-                return self._limits.idle_timeout_s
-            case State.FINISHING | State.DRAINING | State.CLOSED:
-                return None
-
-    async def _write(self) -> None:
+    async def _write(self, session: HostedSession) -> None:
         """Sends until it is time to close. A client that is gone ends the writer."""
         try:
             while True:
-                message = self._outbox.take()
-                if message is not None:
-                    async with asyncio.timeout(self._limits.slow_reader_s):
-                        await self._websocket.send_text(encode(message))
-                elif self._closing is not None:
-                    return await self._close(self._closing)
+                text = session.take()
+                if text is not None:
+                    await self._send(text)
+                elif session.closing is not None:
+                    self._closing = session.closing
+                    return
                 else:
-                    self._outgoing.clear()
-                    await self._outgoing.wait()
+                    session.outgoing.clear()
+                    await session.outgoing.wait()
         except TimeoutError:
-            self._give_up()
-            await self._close(Closing(CloseCode.SLOW_READER, "slow_reader"))
+            session.give_up_slow_reader()
+            self._closing = session.closing
         except WebSocketDisconnect:
-            logger.debug("stream %s: the client was gone while sending", self._stream_id)
+            logger.debug("%s: the client was gone while sending", self._name)
+
+    async def _beat(self, session: HostedSession) -> None:
+        while True:
+            await asyncio.sleep(self._limits.heartbeat_s)
+            session.beat()
+
+    async def _receive(self) -> str | bytes | None:
+        """The next frame; None: the client is gone."""
+        message = await self._websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            if message.get("code") == CloseCode.NORMAL:  # without a code it may be the network
+                self._parting = Parting.LEFT
+            return None
+        data: bytes | None = message.get("bytes")
+        text: str = message["text"] if data is None else ""
+        return text if data is None else data
+
+    async def _send(self, text: str) -> None:
+        """Raises ``TimeoutError`` if the client doesn't read."""
+        started_s = self._loop.time()
+        async with asyncio.timeout(self._limits.slow_reader_s):
+            await self._websocket.send_text(text)
+        self._metrics.stage("send", self._loop.time() - started_s)
 
     async def _close(self, closing: Closing) -> None:
         """Send the close frame, unless the socket is so full that it can't be handed over."""
@@ -125,42 +192,4 @@ class Connection:
             async with asyncio.timeout(self._limits.close_grace_s):
                 await self._websocket.close(closing.code, closing.reason)
         except (TimeoutError, WebSocketDisconnect, RuntimeError) as error:
-            logger.debug("stream %s: no close frame was sent: %r", self._stream_id, error)
-
-    def _take_update(self, update: Update) -> None:
-        self._react(self._dialogue.take_update(update))
-
-    def _deliver(self, update: Update) -> None:
-        """Called on the engine thread."""
-        with contextlib.suppress(RuntimeError):  # the event loop has gone, and the client with it
-            self._loop.call_soon_threadsafe(self._take_update, update)
-
-    def _react(self, reaction: Reaction) -> None:
-        for command in reaction.commands:
-            self._send_command(command)
-        try:
-            for message in reaction.replies:
-                self._outbox.put(message)
-        except OutboxFull:
-            self._give_up()
-        self._closing = self._closing or reaction.closing
-        if self._dialogue.backlog_s < self._limits.backlog_pause_s or self._closing:
-            self._caught_up.set()
-        else:
-            self._caught_up.clear()
-        self._outgoing.set()
-
-    def _give_up(self) -> None:
-        """The client doesn't read: what waits is dropped, and it is told so if it ever does."""
-        reaction = self._dialogue.give_up_slow_reader()
-        self._outbox.clear()
-        for message in reaction.replies:
-            self._outbox.put(message)
-        self._closing = self._closing or reaction.closing
-
-    def _send_command(self, command: Command) -> None:
-        match command:
-            case Open():
-                self._schedulers.open(self._stream_id, command, self._deliver)
-            case _:
-                self._schedulers.post(self._stream_id, command)
+            logger.debug("%s: no close frame was sent: %r", self._name, error)

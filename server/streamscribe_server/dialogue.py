@@ -1,78 +1,71 @@
-"""One client's conversation as a pure state machine: no sockets, tasks or clocks.
+"""One session's conversation as a pure state machine: no sockets, tasks or clocks.
 
 ::
 
-    WAITING_START --start--> STREAMING --finish--> FINISHING --Ended--> CLOSED
-                                 |
-                                 +-----drain-----> DRAINING --Ended--> CLOSED
+    STREAMING --finish--> FINISHING --Ended--> CLOSED
+        |
+        +--drain, time limit--> DRAINING --Ended--> CLOSED
 
-Every method takes what happened and returns a ``Reaction``: replies to the client, commands
-for the engine, and maybe how to close. Any fatal error leads to CLOSED from every state; there,
-whatever comes is ignored. The caller sends the replies in order, closes after them, and tells
-the engine ``Close`` when the connection is gone.
+It begins when a ``start`` was agreed to (``frames.py``, ``start_terms.py``), and goes on over
+whichever connections the client makes. Every method takes what happened and returns a
+``Reaction``: replies to the client, commands for the engine, and maybe how to close. Any fatal
+error leads to CLOSED from every state; there, whatever comes is ignored. The caller sends the
+replies in order, closes after them, and tells the engine ``Close`` when the session is over.
 """
 
-from dataclasses import dataclass, replace
+from collections import deque
+from dataclasses import replace
 from enum import Enum, auto
 
 from streamscribe.errors import OptionError
-from streamscribe.timeline import SAMPLE_RATE, len_to_ms
+from streamscribe.timeline import at_to_ms
 from streamscribe_protocol import messages
 from streamscribe_protocol.close_codes import CloseCode
-from streamscribe_protocol.errors import RemoteProtocolError
 from streamscribe_server import mailbox
 from streamscribe_server.catalogue import Catalogue
+from streamscribe_server.frames import check_length, message_of
+from streamscribe_server.identity import Identity, Restart
 from streamscribe_server.limits import Limits
 from streamscribe_server.outbox import UNNUMBERED
-from streamscribe_server.start_terms import Refused, terms_of
+from streamscribe_server.reaction import NOTHING, Closing, Reaction
+from streamscribe_server.start_terms import Refused
+from streamscribe_server.tally import Tally
 from streamscribe_server.translate import Translator, effective_options
 
 
 class State(Enum):
     """Where a dialogue stands."""
 
-    WAITING_START = auto()
     STREAMING = auto()
     FINISHING = auto()
     DRAINING = auto()
     CLOSED = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
-    """How to close the connection."""
-
-    code: CloseCode
-    reason: str
-    """One word, for the close frame and the log."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reaction:
-    """What to do now, in this order: commands, replies, close."""
-
-    replies: tuple[messages.ServerMessage, ...] = ()
-    commands: tuple[mailbox.Command, ...] = ()
-    closing: Closing | None = None
-
-
-NOTHING = Reaction()
-"""Nothing to do."""
-
-
 class Dialogue:
-    """The protocol state of one connection."""
+    """The protocol state of one session."""
 
-    def __init__(self, session_id: str, catalogue: Catalogue, limits: Limits) -> None:
-        self._session_id = session_id
+    def __init__(
+        self,
+        identity: Identity,
+        terms: mailbox.Open,
+        catalogue: Catalogue,
+        limits: Limits,
+        restart: Restart | None = None,
+    ) -> None:
+        """``restart`` belongs to ``terms.continuation``: both or neither."""
+        resume = restart.resume if restart else None
+        self.identity = identity
+        self._terms = terms
         self._catalogue = catalogue
         self._limits = limits
-        self._state = State.WAITING_START
-        self._terms: mailbox.Open | None = None
-        self._translator: Translator | None = None
-        self._received_bytes = 0
-        self._decided_at = 0
+        self._restart = restart
+        self._state = State.STREAMING
+        self._translator = Translator(terms.format.rate_hz, resume)
+        self._tally = Tally(terms, resume.from_at if resume else 0)
+        self._flushes: deque[str] = deque(maxlen=limits.max_known_flushes)
         self._warned_finished = False
+        self._over_time = False
 
     @property
     def state(self) -> State:
@@ -80,47 +73,58 @@ class Dialogue:
         return self._state
 
     @property
-    def started(self) -> bool:
-        """A stream was asked for and agreed to; the engine knows of it."""
-        return self._terms is not None
+    def terms(self) -> mailbox.Open:
+        """What was agreed to."""
+        return self._terms
 
     @property
     def backlog_s(self) -> float:
         """Seconds of audio received and not yet decided on."""
-        if self._terms is None:
-            return 0.0
-        audio = self._terms.format
-        received_s = self._received_bytes / (audio.rate_hz * audio.frame_bytes)
-        return max(0.0, received_s - self._decided_at / SAMPLE_RATE)
+        return self._tally.backlog_s
+
+    @property
+    def received_at(self) -> int:
+        """Where the audio received so far ends, at the declared rate."""
+        return self._tally.received_at
+
+    def open(self) -> Reaction:
+        """Begin; once."""
+        return Reaction(commands=(self._terms,))
+
+    def go_on(self) -> Reaction:
+        """The client is back over a new connection."""
+        self._tally.repeat()
+        self._warned_finished = self._warned_finished or self._state is State.FINISHING
+        return Reaction(replies=(self._ready("continued", None),))
+
+    def heartbeat(self) -> Reaction:
+        """It is time to say how far the session has come."""
+        if self._state is State.CLOSED:
+            return NOTHING
+        return Reaction(replies=(self._tally.heartbeat(),))
 
     def receive_text(self, text: str) -> Reaction:
         """A text frame came."""
         if self._state in (State.DRAINING, State.CLOSED):
             return NOTHING
-        if len(text) > self._limits.max_frame_bytes:
-            return self._frame_too_large(len(text))
         try:
-            message = messages.decode_client_message(text)
-        except RemoteProtocolError as error:
-            return self._fatal(error.code, error.message, CloseCode.PROTOCOL_ERROR)
+            message = message_of(text, self._limits)
+        except Refused as refusal:
+            return self._refuse(refusal)
         return NOTHING if message is None else self._receive_message(message)
 
     def receive_bytes(self, data: bytes) -> Reaction:
         """A binary frame came."""
         if self._state in (State.DRAINING, State.CLOSED):
             return NOTHING
-        if len(data) > self._limits.max_frame_bytes:
-            return self._frame_too_large(len(data))
-        if self._state is State.WAITING_START:
-            return self._fatal(
-                "audio_before_start",
-                f"{len(data)} bytes of audio came before the start message; send start first",
-                CloseCode.PROTOCOL_ERROR,
-            )
+        try:
+            check_length(len(data), self._limits)
+        except Refused as refusal:
+            return self._refuse(refusal)
         if self._state is State.FINISHING:
             return self._already_finished("audio")
-        self._received_bytes += len(data)
-        return Reaction(commands=(mailbox.Audio(data),)) if data else NOTHING
+        new = self._tally.receive(data)
+        return Reaction(commands=(mailbox.Audio(new),)) if new else NOTHING
 
     def take_update(self, update: mailbox.Update) -> Reaction:
         """The engine reported."""
@@ -128,10 +132,11 @@ class Dialogue:
             return NOTHING
         match update:
             case mailbox.Opened():
-                return Reaction(replies=(self._ready(),))
+                restart = self._restart
+                ready = self._ready("fresh", restart.reason) if restart else self._ready(None, None)
+                return Reaction(replies=(ready,))
             case mailbox.Progress():
-                assert self._translator is not None, "progress of a stream that was never opened"
-                self._decided_at = update.decided_at
+                self._tally.progress(update)
                 return Reaction(replies=tuple(self._translator.translate(update)))
             case mailbox.Ended(heard_at):
                 return self._end(heard_at)
@@ -139,12 +144,9 @@ class Dialogue:
                 return self._fatal(code, message, _close_code(code))
 
     def time_out(self) -> Reaction:
-        """The client was silent for longer than the limit for this state."""
-        if self._state is State.WAITING_START:
-            message = f"no start message came within {self._limits.start_timeout_s:g} s"
-            return self._fatal("start_timeout", message, CloseCode.IDLE)
+        """The client was silent for longer than is allowed."""
         silent_s = self._limits.idle_timeout_s
-        message = f"no frame came for {silent_s:g} s; send silence, or any message, to stay"
+        message = f"no frame came for {silent_s:g} s; send silence, or keep_alive, to stay"
         return self._fatal("idle_timeout", message, CloseCode.IDLE)
 
     def give_up_slow_reader(self) -> Reaction:
@@ -154,53 +156,44 @@ class Dialogue:
 
     def drain(self) -> Reaction:
         """The server is going down: finish what is open, then close."""
-        match self._state:
-            case State.WAITING_START:
-                return self._close(Closing(CloseCode.RESTARTING, "restarting"))
-            case State.STREAMING:
-                self._state = State.DRAINING
-                return Reaction(commands=(mailbox.Finish(),))
-            case State.FINISHING | State.DRAINING | State.CLOSED:
-                return NOTHING
+        if self._state is not State.STREAMING:
+            return NOTHING
+        self._state = State.DRAINING
+        return Reaction(commands=(mailbox.Finish(),))
+
+    def reach_time_limit(self) -> Reaction:
+        """The session is as long as is allowed: finish what is open, then say so."""
+        reaction = self.drain()
+        self._over_time = reaction is not NOTHING
+        return reaction
 
     def _receive_message(self, message: messages.ClientMessage) -> Reaction:
-        if isinstance(message, messages.Start):
-            return self._start(message)
-        if self._state is State.WAITING_START:
-            return self._fatal(
-                "not_started",
-                "flush, hotwords or finish came before the start message; send start first",
-                CloseCode.PROTOCOL_ERROR,
-            )
-        if self._state is State.FINISHING:
-            return self._already_finished("another flush, hotwords or finish")
         match message:
+            case messages.Start():
+                return self._fatal(
+                    "already_started",
+                    "a second start message came; one connection carries one stream",
+                    CloseCode.PROTOCOL_ERROR,
+                )
+            case messages.KeepAlive():
+                return NOTHING
+            case messages.Flush(id) if id in self._flushes:
+                return NOTHING
+            case messages.Finish() if self._state is State.FINISHING:
+                return NOTHING
+            case messages.Flush() | messages.Hotwords() if self._state is State.FINISHING:
+                return self._already_finished("another flush or hotwords")
             case messages.Hotwords(hotwords):
                 return self._set_hotwords(hotwords)
             case messages.Flush(id):
+                self._flushes.append(id)
                 return Reaction(commands=(mailbox.Flush(id),))
             case messages.Finish():
                 self._state = State.FINISHING
                 return Reaction(commands=(mailbox.Finish(),))
 
-    def _start(self, start: messages.Start) -> Reaction:
-        if self._state is not State.WAITING_START:
-            return self._fatal(
-                "already_started",
-                "a second start message came; one connection carries one stream",
-                CloseCode.PROTOCOL_ERROR,
-            )
-        try:
-            self._terms = terms_of(start, self._catalogue)
-        except Refused as refusal:
-            return self._fatal(refusal.code, refusal.message, refusal.close_code)
-        self._translator = Translator(self._terms.format.rate_hz)
-        self._state = State.STREAMING
-        return Reaction(commands=(self._terms,))
-
     def _set_hotwords(self, phrases: tuple[str, ...]) -> Reaction:
         """A list that can't be followed changes nothing; the stream goes on."""
-        assert self._terms is not None, "hotwords of a stream that was never opened"
         model = self._catalogue.find(self._terms.model)
         try:
             model.recognizer.resolve(replace(self._terms.options, hotwords=phrases))
@@ -209,20 +202,29 @@ class Dialogue:
             return Reaction(replies=(refusal,))
         return Reaction(commands=(mailbox.Hotwords(phrases),))
 
-    def _ready(self) -> messages.Ready:
-        assert self._terms is not None, "the engine opened a stream that nobody asked for"
+    def _ready(self, resumed: messages.Resumed | None, reason: str | None) -> messages.Ready:
+        tally = self._tally
         return messages.Ready(
             seq=UNNUMBERED,
-            session=self._session_id,
-            resume_token=None,
+            session=self.identity.session,
+            resume_token=self.identity.token,
             model=self._terms.model,
             options=effective_options(self._terms.options),
+            resumed=resumed,
+            resume_reason=reason,
+            send_from_at=tally.received_at if resumed == "continued" else tally.from_at,
+            heartbeat_s=self._limits.heartbeat_s,
+            resume_s=self._limits.resume_s,
         )
 
     def _end(self, heard_at: int) -> Reaction:
+        if self._over_time:
+            allowed_s = self._limits.max_session_s
+            message = f"the session lasted {allowed_s:g} s, the longest allowed; open a new one"
+            return self._fatal("session_limit", message, CloseCode.SESSION_LIMIT)
         if self._state is State.DRAINING:
             return self._close(Closing(CloseCode.RESTARTING, "restarting"))
-        done = messages.Done(UNNUMBERED, len_to_ms(heard_at))
+        done = messages.Done(UNNUMBERED, at_to_ms(heard_at))
         return self._close(Closing(CloseCode.NORMAL, "done"), done)
 
     def _already_finished(self, what: str) -> Reaction:
@@ -233,10 +235,8 @@ class Dialogue:
         message = f"{what} came after finish and is ignored"
         return Reaction(replies=(messages.Error(UNNUMBERED, "finished", message, fatal=False),))
 
-    def _frame_too_large(self, length: int) -> Reaction:
-        allowed = self._limits.max_frame_bytes
-        message = f"a frame of {length} bytes came; allowed: at most {allowed}"
-        return self._fatal("frame_too_large", message, CloseCode.FRAME_TOO_LARGE)
+    def _refuse(self, refusal: Refused) -> Reaction:
+        return self._fatal(refusal.code, refusal.message, refusal.close_code)
 
     def _fatal(self, code: str, message: str, close_code: CloseCode) -> Reaction:
         error = messages.Error(UNNUMBERED, code, message, fatal=True)

@@ -1,22 +1,13 @@
-"""All streams of one model on one device, and the order in which their steps are computed.
+"""All streams of one model on one device, and what their steps are for.
 
 Single-threaded and without a clock of its own: ``scheduler.py`` gives it a thread and commands,
 and hands its batches to the workers.
 
-Order of steps, most urgent first:
-
-1. A step whose time has come goes before one that is early. Steps are early when a stream sends
-   faster than real time, and get only what others leave over.
-2. Finals go before partials: a partial may be late, a final is what the user keeps.
-3. Earliest deadline first, then the stream that was served longest ago.
-
-A batch takes the most urgent step and others of its class, as many as each free worker's share.
-So nothing waits while a worker is idle, and batches grow with what waits. A partial that is late
+``waiting_line.py`` has the order of steps. A partial that is late
 by a hop gives way to a later one of its stream, at the moment when it would be computed.
 """
 
 import logging
-import math
 from collections.abc import Callable
 from functools import partial
 
@@ -25,7 +16,7 @@ from streamscribe.model import FramesStep, StepKind, StepResult
 from streamscribe.stages import Stage
 from streamscribe_server.batch import Batch, Outcome, Part
 from streamscribe_server.catalogue import ServedModel
-from streamscribe_server.engine_stream import EngineStream, Waiting
+from streamscribe_server.engine_stream import EngineStream
 from streamscribe_server.limits import Limits
 from streamscribe_server.load import Load
 from streamscribe_server.mailbox import (
@@ -42,6 +33,7 @@ from streamscribe_server.mailbox import (
 from streamscribe_server.metrics import Metrics
 from streamscribe_server.scheduling import Scheduling
 from streamscribe_server.stopwatch import Stopwatch
+from streamscribe_server.waiting_line import WaitingLine, wanted
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +67,7 @@ class Engine:
         self._clock = clock
         self._streams: dict[str, EngineStream] = {}
         self._working: dict[str, EngineStream] = {}  # have audio to take
-        self._waiting: dict[str, EngineStream] = {}  # have a step to compute
+        self._waiting = WaitingLine(scheduling.max_batch)
         self._alone: list[Part] = []  # steps of a batch that failed
         self._batches = 0
         self._stopwatch = Stopwatch(metrics)
@@ -144,12 +136,12 @@ class Engine:
         if self._alone:
             part = self._alone.pop()
             return Batch((part,), part.step.kind, due=True)
-        chosen = self._choose(free_workers)
+        now_s = self._clock()
+        chosen = self._waiting.choose(free_workers, now_s, self._catch_up)
         if not chosen:
             return None
         self._batches += 1
-        now_s = self._clock()
-        due = all(_wanted(stream).due_s <= now_s for _, stream in chosen)
+        due = all(wanted(stream).due_s <= now_s for _, stream in chosen)
         parts = tuple(self._hand_out(stream_id, stream, now_s) for stream_id, stream in chosen)
         self._metrics.batch(len(parts))
         return Batch(parts, parts[0].step.kind, due)
@@ -177,43 +169,32 @@ class Engine:
             if self._is_open(part):
                 part.stream.fail("internal", INTERNAL_MESSAGE)
 
+    def fail_stuck(self) -> None:
+        """End the streams that take audio and give nothing."""
+        for stream_id, stream in self._streams.items():
+            if stream.stuck:
+                logger.error("stream %s is stuck: its session decides nothing", stream_id)
+                self._metrics.watchdog("session_stuck")
+                stream.fail("internal", INTERNAL_MESSAGE)
+
     def lag_s(self) -> float:
         """How far the most belated step is past its time; below 0 when all are early."""
-        now_s = self._clock()
-        return max((now_s - _wanted(stream).due_s for stream in self._waiting.values()), default=0)
+        return self._waiting.lag_s(self._clock())
 
     def abandon(self) -> None:
         """Tell every stream that the engine has stopped."""
         for stream in self._streams.values():
             stream.fail("internal", "the server's engine has stopped")
 
-    def _choose(self, free_workers: int) -> list[tuple[str, EngineStream]]:
-        """The streams whose steps go into the next batch, each with ``waiting``."""
-        now_s = self._clock()
-        share = 0
-        chosen: list[tuple[str, EngineStream]] = []
-        ranked = sorted(self._waiting.items(), key=lambda item: _urgency(item[1], now_s))
-        for stream_id, stream in ranked:
-            if self._scheduling.coalesce and not self._catch_up(stream_id, stream, now_s):
-                continue
-            if not chosen:
-                wanted = _class_of(stream, now_s)
-                alike = sum(_class_of(other, now_s) == wanted for other in self._waiting.values())
-                share = min(self._scheduling.max_batch, math.ceil(alike / free_workers))
-            elif _class_of(stream, now_s) != wanted:
-                continue
-            chosen.append((stream_id, stream))
-            if len(chosen) >= share:
-                break
-        return chosen
-
-    def _catch_up(self, stream_id: str, stream: EngineStream, now_s: float) -> bool:
+    def _catch_up(self, stream_id: str, stream: EngineStream) -> bool:
         """Bring the stream's step up to date; False: it wants none any more."""
-        longest_s = self._limits.longest_hop_s
+        if not self._scheduling.coalesce:
+            return True
+        now_s = self._clock()
 
         def catch_up() -> None:
-            rigid = isinstance(_wanted(stream).step, FramesStep)  # every one commits something
-            skipped = stream.catch_up(now_s, longest_s)
+            rigid = isinstance(wanted(stream).step, FramesStep)  # every one commits something
+            skipped = stream.catch_up(now_s, self._limits.longest_hop_s)
             if skipped:
                 self._metrics.coalesced(skipped)
             if stream.waiting is None or stream.waiting.step.kind is StepKind.PARTIAL:
@@ -223,7 +204,7 @@ class Engine:
         return stream.waiting is not None
 
     def _hand_out(self, stream_id: str, stream: EngineStream, now_s: float) -> Part:
-        due_s = _wanted(stream).due_s
+        due_s = wanted(stream).due_s
         self._metrics.stage("queue", max(0.0, now_s - due_s))
         stream.last_turn = self._batches
         part = Part(stream_id, stream, stream.hand_out())
@@ -253,29 +234,14 @@ class Engine:
     def _sort(self, stream_id: str, stream: EngineStream) -> None:
         """Note what the stream needs next; where it waits already, it keeps its place."""
         is_open = self._streams.get(stream_id) is stream
-        for queue, belongs in ((self._working, stream.has_work), (self._waiting, stream.waiting)):
-            if is_open and belongs:
-                queue[stream_id] = stream
-            else:
-                queue.pop(stream_id, None)
+        self._waiting.note(stream_id, stream, waits=is_open and stream.waiting is not None)
+        if is_open and stream.has_work:
+            self._working[stream_id] = stream
+        else:
+            self._working.pop(stream_id, None)
 
     def _is_open(self, part: Part) -> bool:
         return self._streams.get(part.stream_id) is part.stream and not part.stream.over
-
-
-def _class_of(stream: EngineStream, now_s: float) -> tuple[bool, bool]:
-    """Steps of the lower class go first: (early, may wait)."""
-    wanted = _wanted(stream)
-    return wanted.due_s > now_s, wanted.step.kind is not StepKind.FINAL
-
-
-def _urgency(stream: EngineStream, now_s: float) -> tuple[bool, bool, float, int]:
-    return *_class_of(stream, now_s), _wanted(stream).deadline_s, stream.last_turn
-
-
-def _wanted(stream: EngineStream) -> Waiting:
-    assert stream.waiting is not None, "the stream has no step to compute"
-    return stream.waiting
 
 
 def _log_closed(stream_id: str, stream: EngineStream, reason: str) -> None:

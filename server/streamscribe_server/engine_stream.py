@@ -37,6 +37,8 @@ from streamscribe_server.stopwatch import Stopwatch
 SLICES_PER_S = 2
 """A slice is half a second of audio: about 5 ms of decoding and voice activity detection."""
 
+STUCK_LEN = 2 * SAMPLE_RATE
+"""Without a step to wait for, a session decides within a frame of voice activity: far sooner."""
 _REPORT_LEN = SAMPLE_RATE // 2
 """Progress without events is told every half second of audio: enough to pace a sender."""
 
@@ -86,27 +88,29 @@ class EngineStream:
         self._hop_s = command.options.hop_ms / 1_000
         self._stopwatch = stopwatch
         self._ingest = Ingest(command.format)
-        self._session = model.recognizer.open(command.options)
+        self._session = model.recognizer.open(command.options, command.continuation)
+        self._start_at = self._session.heard_at
         self._deliver = deliver
         self._bytes_per_s = command.format.rate_hz * command.format.frame_bytes
         self._slice_bytes = max(1, self._bytes_per_s // SLICES_PER_S)
         self._pending: deque[Audio | Flush | Hotwords | Finish] = deque()
         self._received_bytes = 0
         self._due_times = DueTimes()
-        self._told_at = 0
+        self._told_at = self._start_at
         self._audio_error: AudioError | None = None
         self._over = False
         deliver(Opened())
+        self._report()  # of a gap, before any audio has come
 
     @property
     def audio_s(self) -> float:
         """Seconds of audio given to the session."""
-        return self._session.heard_at / SAMPLE_RATE
+        return (self._session.heard_at - self._start_at) / SAMPLE_RATE
 
     @property
     def _received_at(self) -> int:
-        """Samples received, at the engine's rate."""
-        return self._received_bytes * SAMPLE_RATE // self._bytes_per_s
+        """Where the audio received ends."""
+        return self._start_at + self._received_bytes * SAMPLE_RATE // self._bytes_per_s
 
     @property
     def over(self) -> bool:
@@ -118,6 +122,12 @@ class EngineStream:
         """``advance`` would do something."""
         return not self._over and not self._is_waited_for and bool(self._pending)
 
+    @property
+    def stuck(self) -> bool:
+        """The session wants nothing, and leaves audio undecided: only a bug makes it so."""
+        idle = not (self._over or self._is_waited_for or self._pending)
+        return idle and self._session.heard_at - self._session.decided_at > STUCK_LEN
+
     def post(self, command: Audio | Flush | Hotwords | Finish, now_s: float) -> None:
         """Take a command that reached the server at ``now_s``."""
         if self._over or self._audio_error is not None:
@@ -125,7 +135,7 @@ class EngineStream:
         self._pending.append(command)
         if isinstance(command, Audio):
             self._received_bytes += len(command.data)
-            self._due_times.record(self._received_at, now_s)
+            self._due_times.record(self._received_at - self._start_at, now_s)
 
     def advance(self) -> None:
         """Give the session one slice, and a flush or end after it; may set ``waiting``."""
@@ -218,7 +228,7 @@ class EngineStream:
         with self._stopwatch.stage("features"):
             step = self._session.step_wanted()
         if step is not None:
-            due = self._due_times.when(step.due_at)
+            due = self._due_times.when(step.due_at - self._start_at)
             budget_s = 0.0 if step.kind is StepKind.FINAL else self._hop_s
             self.waiting = Waiting(step, due.due_s, due.paced_s, due.due_s + budget_s)
         self._report()
@@ -234,7 +244,8 @@ class EngineStream:
         events = tuple(session.take_events())
         if events or session.finished or decided_at - self._told_at >= _REPORT_LEN:
             self._told_at = decided_at
-            self._deliver(Progress(events, decided_at, session.settled_at))
+            compute_s = self.counters.compute_s
+            self._deliver(Progress(events, decided_at, session.settled_at, compute_s))
         if session.finished:
             self._over = True
             self._deliver(self._last_update())

@@ -27,7 +27,22 @@ class Limits:
     start_timeout_s: float = 10.0
     """Wait for the ``start`` message: several slow round trips; a socket without one is idle."""
     idle_timeout_s: float = 60.0
-    """No frame at all. A muted microphone sends silence; a program that can't, any message."""
+    """No frame at all. A muted microphone sends silence; a program that can't, ``keep_alive``."""
+    heartbeat_s: float = 5.0
+    """Between two heartbeats. A client gives up after three, before its user wonders for long; and
+    something is always on its way, so that the kernel notices a peer that has vanished."""
+    max_session_s: float = 12 * 3_600.0
+    """Longest session. A working day: what lasts longer was most likely forgotten."""
+    resume_s: float = 60.0
+    """How long a session whose connection broke is kept: a lift, a tunnel, a change of network.
+    Later the client goes on all the same, but what it still has is transcribed anew."""
+    linger_s: float = 10.0
+    """How long a session is kept whose ``done`` was sent, in case it did not arrive."""
+    max_parked: int = 32
+    """Sessions kept without a client; the oldest gives way. Half of all places: each may hold as
+    much audio as a live one, and whoever breaks connections must not shut others out."""
+    max_known_tokens: int = 1_024
+    """Tokens of expired sessions that are told from unknown ones: 100 KB."""
     backlog_pause_s: float = 10.0
     """Audio received but not yet decided at which reading stops, so that the sender is slowed
     by TCP. Longer than any stall worth riding out, short enough to bound a session's memory."""
@@ -36,6 +51,11 @@ class Limits:
     The usual megabytes would delay a client's ping, behind its audio, past any timeout."""
     max_queued_messages: int = 256
     """Unsent messages. About 60 segments with their partials dropped, under 1 MB of text."""
+    max_kept_messages: int = 256
+    """Sent messages that are kept for a client that resumes: about 100 s of live speech, longer
+    than it takes to notice that the client is gone; about 300 KB of text."""
+    max_known_flushes: int = 256
+    """Ids of flushes that are known when a client repeats them after a break."""
     slow_reader_s: float = 10.0
     """One message may wait this long for a client that doesn't read. Captions older than this
     are of no use live, and a program that stops for longer can reconnect."""

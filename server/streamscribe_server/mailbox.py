@@ -9,6 +9,7 @@ Commands go in and updates come out, both immutable; nothing else is shared::
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from streamscribe.continuation import Continuation
 from streamscribe.events import Event
 from streamscribe.ingest import AudioFormat
 from streamscribe.options import SessionOptions
@@ -22,6 +23,8 @@ class Open:
     """Name in the catalogue, already found there."""
     format: AudioFormat
     options: SessionOptions
+    continuation: Continuation | None = None
+    """None: the stream begins at 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ class Progress:
     """Nothing is left to do before this position without more audio."""
     settled_at: int
     """Audio before this position is never needed again."""
+    compute_s: float = 0.0
+    """Seconds of model calls so far."""
 
 
 @dataclass(frozen=True, slots=True)

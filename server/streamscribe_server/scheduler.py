@@ -185,6 +185,7 @@ class Scheduler:
         for batch in self._workers.give_up_hung(self._limits.model_call_s):
             logger.error("a model call hangs; streams %s fail", batch.names)
             self._engine.give_up(batch, "model_hung")
+        self._engine.fail_stuck()
         load = self._engine.load
         self._metrics.busy(min(1.0, load.busy(now_s)))
         self._has_room = load.has_room(now_s, self._engine.streams)

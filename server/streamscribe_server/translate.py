@@ -7,7 +7,7 @@ from typing import Final, assert_never
 
 from streamscribe import events
 from streamscribe.options import SessionOptions, Task
-from streamscribe.timeline import SAMPLE_RATE, at_to_ms, samples_at_rate
+from streamscribe.timeline import SAMPLE_RATE, at_from_rate, at_to_ms, samples_at_rate
 from streamscribe_protocol import messages
 from streamscribe_server.mailbox import Progress
 from streamscribe_server.outbox import UNNUMBERED
@@ -41,10 +41,14 @@ def effective_options(options: SessionOptions) -> messages.EffectiveOptions:
 class Translator:
     """Translates the events of one stream, in order."""
 
-    def __init__(self, rate_hz: int) -> None:
-        """``rate_hz``: the client's declared rate, on whose clock audio is acknowledged."""
+    def __init__(self, rate_hz: int, resume: messages.Resume | None = None) -> None:
+        """``rate_hz``: the client's declared rate, on whose clock audio is acknowledged.
+
+        resume: where the stream begins; None: at 0.
+        """
         self._rate_hz = rate_hz
-        self._acked_at = 0
+        self._resume = resume
+        self._acked_at = at_from_rate(resume.from_at, rate_hz) if resume else 0
 
     def translate(self, progress: Progress) -> list[messages.ServerMessage]:
         """One message per event, then an ``Ack`` if a second or more of silence was settled.
@@ -59,6 +63,15 @@ class Translator:
     def _ack(self, at: int) -> int:
         self._acked_at = max(self._acked_at, at)
         return samples_at_rate(self._acked_at, self._rate_hz)
+
+    def _gap(self, from_at: int, to_at: int) -> messages.Gap:
+        """In the client's own numbers, which the engine's clock has rounded."""
+        if self._resume is not None:
+            return messages.Gap(UNNUMBERED, self._resume.acked_at, self._resume.from_at)
+        rate_hz = self._rate_hz
+        return messages.Gap(
+            UNNUMBERED, samples_at_rate(from_at, rate_hz), samples_at_rate(to_at, rate_hz)
+        )
 
     def _message(self, event: events.Event, settled_at: int) -> messages.ServerMessage:
         match event:
@@ -81,6 +94,8 @@ class Translator:
                     self._ack(min(end_at, settled_at)),
                     language,
                 )
+            case events.Gap(from_at, to_at):
+                return self._gap(from_at, to_at)
             case events.Flushed(id):
                 return messages.Flushed(UNNUMBERED, id)
             case _:

@@ -105,11 +105,22 @@ class DrainingServer(uvicorn.Server):
             task.cancel()
 
 
+def _quieten_uvicorn() -> None:
+    """Our own lines say more, in fewer, and no query string, in which a key may stand."""
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(_no_refusal)
+
+
+def _no_refusal(record: logging.LogRecord) -> bool:
+    """uvicorn takes a WebSocket that was refused with an HTTP status for an error of ours."""
+    return record.msg != "ASGI callable returned without completing handshake."
+
+
 def run_until_stopped(
     app: Starlette, listener: socket.socket, limits: Limits, on_ready: Callable[[], None]
 ) -> None:
     """Serve on ``listener`` until SIGINT or SIGTERM, and drain. Raises ``CannotListen``."""
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # our own lines say more, in fewer
+    _quieten_uvicorn()
     host, port = listener.getsockname()[:2]
     try:
         DrainingServer(app, limits, on_ready).run(sockets=[listener])

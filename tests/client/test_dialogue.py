@@ -136,7 +136,7 @@ def test_finals_and_acks_say_what_may_be_forgotten() -> None:
 
 def test_messages_of_unknown_types_are_ignored_but_counted() -> None:
     dialogue = opened_dialogue()
-    assert dialogue.receive('{"type": "gap", "seq": 2}') is None
+    assert dialogue.receive('{"type": "colour", "seq": 2}') is None
     assert dialogue.receive(encode(SpeechStarted(3, 0, 0))) is not None
 
 

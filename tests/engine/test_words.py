@@ -19,6 +19,9 @@ from streamscribe.words import (
 class ByteTable:
     """Token ``n`` is the byte ``n``."""
 
+    def __len__(self) -> int:
+        return 256
+
     def token_bytes(self, token: int) -> bytes:
         return bytes([token])
 

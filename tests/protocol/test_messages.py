@@ -9,7 +9,10 @@ from streamscribe_protocol.messages import (
     Final,
     Finish,
     Flush,
+    Heartbeat,
     Hotwords,
+    KeepAlive,
+    Resume,
     Start,
     Word,
     decode_client_message,
@@ -78,6 +81,34 @@ def test_what_a_client_leaves_open_is_the_servers_to_choose() -> None:
     assert isinstance(start, Start)
     assert (start.task, start.prompt, start.commit_by, start.latency) == (None, None, None, None)
     assert (start.search, start.beam_size, start.temperature) == (None, None, None)
+
+
+def test_a_client_says_where_a_broken_session_goes_on() -> None:
+    resume = Resume(
+        token="t",
+        from_at=48_000,
+        acked_at=32_000,
+        last_seq=17,
+        next_segment=3,
+        segment_open=True,
+        committed_text="ask not",
+        context_text="my fellow Americans",
+        heard_at=60_000,
+    )
+    start = Start(audio=AudioFormat("pcm_s16le", 16_000, 1), resume=resume)
+    assert decode_client_message(encode(start)) == start
+
+
+def test_keep_alive_is_an_object_with_a_type_alone() -> None:
+    assert decode_client_message('{"type": "keep_alive"}') == KeepAlive()
+
+
+def test_a_heartbeat_is_read_with_a_whole_factor_too() -> None:
+    fields = {"seq": 4, "received_at": 16_000, "heard_ms": 900, "lag_ms": 100}
+    message = decode_server_message(
+        json.dumps({"type": "heartbeat", "realtime_factor": 1, **fields})
+    )
+    assert message == Heartbeat(4, 16_000, 900, 100, 1.0)
 
 
 def test_a_final_without_a_language_is_read() -> None:

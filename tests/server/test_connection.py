@@ -8,10 +8,10 @@ from starlette.types import Message
 from starlette.websockets import WebSocket
 
 from fakes_server import ScriptedRecognizer, catalogue_of
-from streamscribe_server.connection import Connection
 from streamscribe_server.limits import Limits
 from streamscribe_server.metrics import Metrics
 from streamscribe_server.schedulers import Schedulers
+from streamscribe_server.service import Service
 
 
 def test_a_bug_in_the_server_is_logged_with_the_stream_and_closes_with_internal(
@@ -29,12 +29,11 @@ def test_a_bug_in_the_server_is_logged_with_the_stream_and_closes_with_internal(
     async def serve() -> None:
         catalogue = catalogue_of(ScriptedRecognizer())
         websocket = WebSocket({"type": "websocket", "headers": []}, receive, send)
-        await Connection(
-            websocket, "s7", catalogue, Schedulers(catalogue, Limits(), Metrics()), Limits()
-        ).serve()
+        schedulers = Schedulers(catalogue, Limits(), Metrics())
+        await Service(catalogue, Limits(), schedulers).serve(websocket)
 
     caplog.set_level(logging.INFO)
     asyncio.run(serve())
     assert sent[-1] == {"type": "websocket.close", "code": 1011, "reason": "internal"}
-    assert "stream s7: the connection failed" in caplog.text
-    assert "stream s7 never started: reason=internal" in caplog.text
+    assert "the connection failed" in caplog.text
+    assert "a connection never started: reason=internal" in caplog.text

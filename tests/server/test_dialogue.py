@@ -10,7 +10,9 @@ from streamscribe.options import Commit, CommitBy, Latency, Search, SessionOptio
 from streamscribe_protocol import messages
 from streamscribe_protocol.close_codes import CloseCode
 from streamscribe_server.catalogue import Catalogue, ServedModel
-from streamscribe_server.dialogue import NOTHING, Closing, Dialogue, Reaction, State
+from streamscribe_server.dialogue import Dialogue, State
+from streamscribe_server.frames import never_started, start_of
+from streamscribe_server.identity import Identity, Restart
 from streamscribe_server.limits import Limits
 from streamscribe_server.mailbox import (
     Audio,
@@ -23,6 +25,8 @@ from streamscribe_server.mailbox import (
     Opened,
     Progress,
 )
+from streamscribe_server.reaction import NOTHING, Closing, Reaction
+from streamscribe_server.start_terms import Refused, terms_of
 
 AUDIO = {"encoding": "pcm_s16le", "rate": 16_000, "channels": 1}
 POLYGLOT = Abilities(
@@ -34,27 +38,52 @@ POLYGLOT = Abilities(
 )
 
 
-def new_dialogue() -> Dialogue:
-    return Dialogue("s1", catalogue_of(ScriptedRecognizer()), Limits(max_frame_bytes=1_000))
+IDENTITY = Identity(session="s1", token="t1")
+LIMITS = Limits(max_frame_bytes=1_000)
+CATALOGUE = catalogue_of(ScriptedRecognizer())
+
+
+def dialogue_of(text: str, catalogue: Catalogue = CATALOGUE) -> Dialogue:
+    """The dialogue that a start begins, or goes on with. Raises ``Refused``."""
+    asked = start_of(text, Limits())
+    assert asked is not None
+    restart = Restart(asked.resume, "unknown") if asked.resume else None
+    return Dialogue(IDENTITY, terms_of(asked, catalogue), catalogue, LIMITS, restart)
 
 
 def opened_with(defaults: SessionOptions, **fields: object) -> SessionOptions:
     """Options of the stream that a start opens at a server of a model that can do much."""
     model = ServedModel("scripted", ("en",), ScriptedRecognizer(abilities=POLYGLOT), defaults)
-    (opened,) = Dialogue("s1", Catalogue([model]), Limits()).receive_text(start(**fields)).commands
-    assert isinstance(opened, Open)
-    return opened.options
+    return dialogue_of(start(**fields), Catalogue([model])).terms.options
 
 
 def start(**fields: object) -> str:
     return json.dumps({"type": "start", "audio": AUDIO} | fields)
 
 
-def streaming() -> Dialogue:
-    dialogue = new_dialogue()
-    dialogue.receive_text(start())
+def streaming(**fields: object) -> Dialogue:
+    dialogue = dialogue_of(start(**fields))
     dialogue.take_update(Opened())
     return dialogue
+
+
+def finishing() -> Dialogue:
+    dialogue = streaming()
+    dialogue.receive_text('{"type": "finish"}')
+    return dialogue
+
+
+def ready_of(reaction: Reaction) -> messages.Ready:
+    (ready,) = reaction.replies
+    assert isinstance(ready, messages.Ready)
+    return ready
+
+
+def refusal_of(frame: str | bytes) -> Refused:
+    """Why a first frame begins no session."""
+    with pytest.raises(Refused) as caught:
+        dialogue_of(frame) if isinstance(frame, str) else start_of(frame, Limits())
+    return caught.value
 
 
 def error_of(reaction: Reaction) -> messages.Error:
@@ -71,27 +100,25 @@ def assert_refused(reaction: Reaction, code: str, close_code: CloseCode) -> mess
 
 
 def test_a_start_opens_a_stream_with_the_options_of_the_server() -> None:
-    reaction = new_dialogue().receive_text(start())
+    reaction = dialogue_of(start()).open()
     options = SessionOptions(task=Task.TRANSCRIBE)
     opened = Open("scripted", AudioFormat("pcm_s16le", 16_000, 1), options)
     assert reaction == Reaction(commands=(opened,))
 
 
 def test_ready_is_said_once_the_engine_has_opened_the_stream() -> None:
-    dialogue = new_dialogue()
-    dialogue.receive_text(start(commit="final", hop_ms=250))
-    (ready,) = dialogue.take_update(Opened()).replies
-    assert isinstance(ready, messages.Ready)
-    assert (ready.session, ready.model, ready.resume_token) == ("s1", "scripted", None)
+    dialogue = dialogue_of(start(commit="final", hop_ms=250))
+    ready = ready_of(dialogue.take_update(Opened()))
+    assert (ready.session, ready.model, ready.resume_token) == ("s1", "scripted", "t1")
+    assert (ready.resumed, ready.resume_reason, ready.send_from_at) == (None, None, 0)
+    assert (ready.heartbeat_s, ready.resume_s) == (LIMITS.heartbeat_s, LIMITS.resume_s)
     assert (ready.options.commit, ready.options.hop_ms) == ("final", 250)
 
 
 def test_a_client_may_choose_when_segments_close() -> None:
     endpointing = {"silence_ms": 200, "max_segment_ms": 20_000}
-    reaction = new_dialogue().receive_text(start(endpointing=endpointing, commit="final"))
-    (opened,) = reaction.commands
-    assert isinstance(opened, Open)
-    assert opened.options == SessionOptions(
+    terms = dialogue_of(start(endpointing=endpointing, commit="final")).terms
+    assert terms.options == SessionOptions(
         task=Task.TRANSCRIBE,
         commit=Commit.FINAL,
         endpoint_silence_ms=200,
@@ -145,12 +172,8 @@ def test_what_a_client_does_not_say_is_as_the_server_was_told() -> None:
 
 
 def test_ready_tells_how_the_speech_is_written() -> None:
-    dialogue = new_dialogue()
     asked = {"commit_by": "agreement", "latency": "high", "search": "greedy", "temperature": 0.5}
-    dialogue.receive_text(start(language="EN", **asked))
-    (ready,) = dialogue.take_update(Opened()).replies
-    assert isinstance(ready, messages.Ready)
-    told = ready.options
+    told = ready_of(dialogue_of(start(language="EN", **asked)).take_update(Opened())).options
     assert (told.language, told.task, told.commit_by) == ("en", "transcribe", "agreement")
     assert (told.latency, told.search, told.beam_size) == ("high", "greedy", 5)
     assert told.temperature == 0.5
@@ -158,9 +181,7 @@ def test_ready_tells_how_the_speech_is_written() -> None:
 
 @pytest.mark.parametrize("name", ["default", "scripted", None])
 def test_a_model_is_found_by_its_name_or_as_the_default(name: str | None) -> None:
-    (opened,) = new_dialogue().receive_text(start(model=name, language="EN")).commands
-    assert isinstance(opened, Open)
-    assert opened.model == "scripted"
+    assert dialogue_of(start(model=name, language="EN")).terms.model == "scripted"
 
 
 @pytest.mark.parametrize(
@@ -196,23 +217,9 @@ def test_a_model_is_found_by_its_name_or_as_the_default(name: str | None) -> Non
 def test_a_start_that_asks_for_what_is_not_there_is_refused_by_name(
     fields: dict[str, object], code: str, close_code: CloseCode, named: str
 ) -> None:
-    dialogue = new_dialogue()
-    error = assert_refused(dialogue.receive_text(start(**fields)), code, close_code)
-    assert named in error.message
-    assert not dialogue.started
-
-
-def test_a_stream_can_not_be_resumed_yet() -> None:
-    resume = {
-        "token": "t",
-        "from_at": 0,
-        "last_seq": 1,
-        "next_segment": 0,
-        "committed_text": "",
-        "context_text": "",
-    }
-    reaction = new_dialogue().receive_text(start(resume=resume))
-    assert_refused(reaction, "resume_unavailable", CloseCode.PROTOCOL_ERROR)
+    refusal = refusal_of(start(**fields))
+    assert (refusal.code, refusal.close_code) == (code, close_code)
+    assert named in refusal.message
 
 
 @pytest.mark.parametrize(
@@ -223,22 +230,23 @@ def test_a_stream_can_not_be_resumed_yet() -> None:
         ('{"no": "type"}', "invalid_message"),
         ('{"type": "flush", "id": "1"}', "not_started"),
         ('{"type": "finish"}', "not_started"),
-        (json.dumps({"type": "x" * 1_000}), "frame_too_large"),
+        ('{"type": "hotwords", "hotwords": []}', "not_started"),
+        ('{"type": "keep_alive"}', "not_started"),
+        (json.dumps({"type": "x" * 2_000_000}), "frame_too_large"),
     ],
 )
 def test_text_that_is_not_a_start_is_refused_before_the_start(text: str, code: str) -> None:
-    reaction = new_dialogue().receive_text(text)
-    assert error_of(reaction).code == code
-    assert reaction.closing is not None
+    assert refusal_of(text).code == code
 
 
 def test_messages_of_an_unknown_type_are_ignored() -> None:
-    assert new_dialogue().receive_text('{"type": "colour", "red": 1}') == NOTHING
+    assert start_of('{"type": "colour", "red": 1}', LIMITS) is None
+    assert streaming().receive_text('{"type": "colour", "red": 1}') == NOTHING
 
 
 def test_audio_before_the_start_is_refused() -> None:
-    reaction = new_dialogue().receive_bytes(b"\0\0")
-    assert_refused(reaction, "audio_before_start", CloseCode.PROTOCOL_ERROR)
+    refusal = refusal_of(b"\0\0")
+    assert (refusal.code, refusal.close_code) == ("audio_before_start", CloseCode.PROTOCOL_ERROR)
 
 
 def test_a_second_start_is_refused() -> None:
@@ -260,8 +268,7 @@ def test_audio_and_flushes_go_to_the_engine_in_order() -> None:
 
 
 def test_what_comes_after_finish_is_ignored_and_said_once() -> None:
-    dialogue = streaming()
-    dialogue.receive_text('{"type": "finish"}')
+    dialogue = finishing()
     error = error_of(dialogue.receive_bytes(b"\0\0"))
     assert (error.code, error.fatal) == ("finished", False)
     assert dialogue.receive_bytes(b"\0\0") == NOTHING
@@ -270,8 +277,7 @@ def test_what_comes_after_finish_is_ignored_and_said_once() -> None:
 
 
 def test_done_is_the_last_message_and_tells_the_length_of_the_audio() -> None:
-    dialogue = streaming()
-    dialogue.receive_text('{"type": "finish"}')
+    dialogue = finishing()
     reaction = dialogue.take_update(Ended(heard_at=24_000))
     assert reaction.replies == (messages.Done(0, 1_500),)
     assert reaction.closing == Closing(CloseCode.NORMAL, "done")
@@ -300,8 +306,9 @@ def test_the_backlog_is_the_audio_received_and_not_yet_decided() -> None:
 
 
 def test_a_client_that_never_starts_is_told_how_long_was_waited() -> None:
-    error = assert_refused(new_dialogue().time_out(), "start_timeout", CloseCode.IDLE)
-    assert "10 s" in error.message
+    refusal = never_started(Limits())
+    assert (refusal.code, refusal.close_code) == ("start_timeout", CloseCode.IDLE)
+    assert "10 s" in refusal.message
 
 
 def test_a_silent_client_is_told_how_to_stay() -> None:
@@ -318,16 +325,17 @@ def test_draining_finishes_the_stream_and_asks_to_reconnect() -> None:
 
 
 def test_a_stream_that_was_finishing_anyway_ends_as_usual_while_draining() -> None:
-    dialogue = streaming()
-    dialogue.receive_text('{"type": "finish"}')
+    dialogue = finishing()
     assert dialogue.drain() == NOTHING
     assert dialogue.take_update(Ended(heard_at=0)).closing == Closing(CloseCode.NORMAL, "done")
 
 
 def test_after_the_close_nothing_is_answered_any_more() -> None:
-    dialogue = new_dialogue()
-    dialogue.receive_bytes(b"\0\0")
+    dialogue = streaming()
+    dialogue.receive_text("no message")
     assert dialogue.receive_text(start()) == NOTHING
+    assert dialogue.receive_bytes(b"\0\0") == NOTHING
+    assert dialogue.heartbeat() == NOTHING
     assert dialogue.take_update(Opened()) == NOTHING
     assert dialogue.drain() == NOTHING
 
@@ -344,8 +352,3 @@ def test_hotwords_that_the_model_cannot_follow_change_nothing_and_the_stream_goe
     assert (error.code, error.fatal) == ("invalid_option", False)
     assert (reaction.commands, reaction.closing) == ((), None)
     assert dialogue.state is State.STREAMING
-
-
-def test_hotwords_before_start_are_refused() -> None:
-    reaction = new_dialogue().receive_text('{"type": "hotwords", "hotwords": []}')
-    assert_refused(reaction, "not_started", CloseCode.PROTOCOL_ERROR)

@@ -4,7 +4,16 @@ import logging
 
 import pytest
 
-from fakes_server import BREAKS_MODEL, BREAKS_SESSION, FLOAT32, HOP_LEN, SPEECH, Bench, pcm16
+from fakes_server import (
+    BREAKS_MODEL,
+    BREAKS_SESSION,
+    FLOAT32,
+    HOP_LEN,
+    SPEECH,
+    STUCK_SESSION,
+    Bench,
+    pcm16,
+)
 from streamscribe.events import Final, Flushed
 from streamscribe_server.mailbox import (
     Audio,
@@ -106,6 +115,19 @@ def test_a_step_that_breaks_the_model_fails_its_own_stream_only(
     assert isinstance(bench.updates["bad"][-1], Failed)
     assert (bench.finals("a"), bench.finals("b")) == (["100"], ["200"])
     assert "streams bad" in caplog.text
+
+
+def test_a_session_that_decides_nothing_is_ended_and_the_reason_counted() -> None:
+    bench = Bench()
+    bench.open("stuck")
+    bench.open("quiet")
+    bench.post("stuck", Audio(pcm16(STUCK_SESSION, 5 * HOP_LEN)))
+    bench.post("quiet", Audio(bytes(2 * 5 * HOP_LEN)))
+    bench.work()
+    bench.engine.fail_stuck()
+    assert isinstance(bench.updates["stuck"][-1], Failed)
+    assert isinstance(bench.updates["quiet"][-1], Progress)
+    assert bench.metrics.value("streamscribe_watchdog_total", reason="session_stuck") == 1
 
 
 def test_unusable_audio_ends_the_stream_after_the_finals_of_what_came_before() -> None:

@@ -33,6 +33,8 @@ from streamscribe_protocol.messages import (
     Finish,
     Flush,
     Flushed,
+    Gap,
+    Heartbeat,
     Hotwords,
     LatencyPreset,
     Partial,
@@ -50,7 +52,7 @@ from streamscribe_protocol.messages import (
 FRAME_BYTES = 64 << 10
 """Longest audio frame sent: short enough that a message never waits long behind audio."""
 
-StreamEvent: TypeAlias = SpeechStarted | Partial | Endpoint | Final | Flushed | Error
+StreamEvent: TypeAlias = SpeechStarted | Partial | Endpoint | Final | Flushed | Gap | Error
 """What a caller iterates over."""
 Audio: TypeAlias = bytes | bytearray | memoryview
 """Audio in the declared format; may end anywhere, even inside a sample."""
@@ -194,6 +196,8 @@ class Dialogue:
                 "unexpected_message", f"the server sent a binary frame of {len(frame)} bytes"
             )
         message = decode_server_message(frame)
+        if isinstance(message, Heartbeat):
+            return message
         if message is not None and message.seq != self._next_seq:
             raise RemoteProtocolError(
                 "sequence_gap", f"message {message.seq} came; expected {self._next_seq}"
@@ -203,7 +207,7 @@ class Dialogue:
 
     def _understand(self, message: ServerMessage | None) -> StreamEvent | None:
         match message:
-            case None:
+            case None | Heartbeat():
                 return None
             case Error(fatal=True):
                 if message.code == "overloaded":
@@ -221,7 +225,7 @@ class Dialogue:
             case Final(ack_at=at):
                 self._acknowledge(message, at)
                 return message
-            case SpeechStarted() | Partial() | Endpoint() | Flushed() | Error():
+            case SpeechStarted() | Partial() | Endpoint() | Flushed() | Gap() | Error():
                 self._expect(message, Phase.STREAMING, Phase.FINISHING)
                 return message
             case _:

@@ -1,0 +1,79 @@
+"""Streams that want a step computed, and which come next.
+
+Order of steps, most urgent first:
+
+1. A step whose time has come goes before one that is early. Steps are early when a stream sends
+   faster than real time, and get only what others leave over.
+2. Finals go before partials: a partial may be late, a final is what the user keeps.
+3. Earliest deadline first, then the stream that was served longest ago.
+
+A batch takes the most urgent step and others of its class, as many as each free worker's share.
+So nothing waits while a worker is idle, and batches grow with what waits.
+"""
+
+import math
+from collections.abc import Callable
+
+from streamscribe.model import StepKind
+from streamscribe_server.engine_stream import EngineStream, Waiting
+
+Refresh = Callable[[str, EngineStream], bool]
+"""Brings a stream's step up to date; False: it wants none any more."""
+
+
+class WaitingLine:
+    """Streams by id, each with a step that waits."""
+
+    def __init__(self, max_batch: int) -> None:
+        self._max_batch = max_batch
+        self._streams: dict[str, EngineStream] = {}
+
+    def note(self, stream_id: str, stream: EngineStream, *, waits: bool) -> None:
+        """The stream waits, or does not."""
+        if waits:
+            self._streams[stream_id] = stream
+        else:
+            self._streams.pop(stream_id, None)
+
+    def lag_s(self, now_s: float) -> float:
+        """How far the most belated step is past its time; below 0 when all are early."""
+        return max((now_s - wanted(one).due_s for one in self._streams.values()), default=0.0)
+
+    def choose(
+        self, free_workers: int, now_s: float, refresh: Refresh
+    ) -> list[tuple[str, EngineStream]]:
+        """The streams whose steps go into the next batch, each with a step that waits."""
+        ranked = sorted(self._streams.items(), key=lambda item: _urgency(item[1], now_s))
+        chosen: list[tuple[str, EngineStream]] = []
+        share = 1
+        for stream_id, stream in ranked:
+            if not refresh(stream_id, stream):
+                continue
+            if not chosen:
+                share = self._share(_class_of(stream, now_s), free_workers, now_s)
+            elif _class_of(stream, now_s) != _class_of(chosen[0][1], now_s):
+                continue
+            chosen.append((stream_id, stream))
+            if len(chosen) >= share:
+                break
+        return chosen
+
+    def _share(self, of_class: tuple[bool, bool], free_workers: int, now_s: float) -> int:
+        alike = sum(_class_of(one, now_s) == of_class for one in self._streams.values())
+        return min(self._max_batch, math.ceil(alike / free_workers))
+
+
+def wanted(stream: EngineStream) -> Waiting:
+    """The stream's step, which waits."""
+    assert stream.waiting is not None, "the stream has no step to compute"
+    return stream.waiting
+
+
+def _class_of(stream: EngineStream, now_s: float) -> tuple[bool, bool]:
+    """Steps of the lower class go first: (early, may wait)."""
+    step = wanted(stream)
+    return step.due_s > now_s, step.step.kind is not StepKind.FINAL
+
+
+def _urgency(stream: EngineStream, now_s: float) -> tuple[bool, bool, float, int]:
+    return *_class_of(stream, now_s), wanted(stream).deadline_s, stream.last_turn
