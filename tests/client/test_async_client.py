@@ -78,12 +78,12 @@ def test_a_fatal_error_comes_after_all_earlier_events() -> None:
     def fail_later(socket: ServerConnection) -> None:
         answer_start(socket)
         socket.send(encode(final(2)))
-        socket.send(encode(Error(3, "internal", "out of memory", fatal=True)))
-        socket.close(1011)
+        socket.send(encode(Error(3, "session_limit", "a day is enough", fatal=True)))
+        socket.close(4410)
 
     async def use(stream: AsyncStream) -> None:
         assert await anext(stream) == final(2)
-        with pytest.raises(ServerError, match="out of memory"):
+        with pytest.raises(ServerError, match="a day is enough"):
             await anext(stream)
 
     with_stream(fail_later, use)
@@ -114,12 +114,12 @@ def test_a_send_that_is_blocked_ends_with_the_servers_own_words() -> None:
     def give_up(socket: ServerConnection) -> None:
         answer_start(socket)
         socket.recv()
-        socket.send(encode(Error(2, "internal", "out of memory", fatal=True)))
+        socket.send(encode(Error(2, "session_limit", "a day is enough", fatal=True)))
         socket.close_timeout = 0.1
-        socket.close(1011)
+        socket.close(4410)
 
     async def use(stream: AsyncStream) -> None:
-        with pytest.raises(ServerError, match="out of memory"):
+        with pytest.raises(ServerError, match="a day is enough"):
             for _ in range(1_000):
                 await stream.send(bytes(1 << 20))
 
@@ -129,13 +129,13 @@ def test_a_send_that_is_blocked_ends_with_the_servers_own_words() -> None:
 def test_a_send_right_after_the_servers_last_word_ends_with_it() -> None:
     def give_up(socket: ServerConnection) -> None:
         answer_start(socket)
-        socket.send(encode(Error(2, "internal", "out of memory", fatal=True)))
+        socket.send(encode(Error(2, "session_limit", "a day is enough", fatal=True)))
         socket.recv()
 
     async def use(stream: AsyncStream) -> None:
         while stream._dialogue.phase is not Phase.OVER:  # noqa: ASYNC110 - the very next moment
             await asyncio.sleep(0)
-        with pytest.raises(ServerError, match="out of memory"):
+        with pytest.raises(ServerError, match="a day is enough"):
             await stream.send(b"\x00\x00")
 
     with_stream(give_up, use)

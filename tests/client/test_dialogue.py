@@ -6,14 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes_wire_server import READY, final
-from streamscribe_client.dialogue import FRAME_BYTES, Dialogue, Phase, StreamOptions, start_message
+from streamscribe_client.dialogue import Dialogue, Phase
 from streamscribe_client.errors import ConnectionLost, ServerBusy, ServerError
+from streamscribe_client.stream_options import Perseverance, StreamOptions, start_message
 from streamscribe_protocol.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from streamscribe_protocol.messages import (
     Ack,
     Done,
     Endpointing,
     Error,
+    Finish,
+    Flush,
     Partial,
     ServerMessage,
     SpeechStarted,
@@ -21,9 +24,11 @@ from streamscribe_protocol.messages import (
     encode,
 )
 
+NEVER_RESUMED = Perseverance(resume=False)
 
-def opened_dialogue() -> Dialogue:
-    dialogue = Dialogue(start_message({}))
+
+def opened_dialogue(perseverance: Perseverance = NEVER_RESUMED) -> Dialogue:
+    dialogue = Dialogue(start_message({}), perseverance)
     dialogue.opening()
     dialogue.receive(encode(READY))
     return dialogue
@@ -70,7 +75,10 @@ def test_every_option_reaches_the_start_message() -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"sample_rate": 16_000}, "unknown option sample_rate; allowed: beam_size, channels"),
+        (
+            {"sample_rate": 16_000},
+            "unknown option sample_rate; allowed: beam_size, buffer_s, channels",
+        ),
         ({"task": "sing"}, 'allowed: "transcribe" or "translate"'),
         ({"beam_size": 2.5}, r"start\.beam_size is 2\.5; allowed: an integer"),
         ({"rate": "16k"}, r"start\.audio\.rate is '16k'; allowed: an integer"),
@@ -86,37 +94,37 @@ def test_a_wrong_option_is_refused_before_anything_is_sent(
         start_message(options)
 
 
-@given(length=st.integers(0, 4 * FRAME_BYTES))
-def test_audio_is_cut_into_frames_of_at_most_64_kib_and_nothing_is_lost(length: int) -> None:
-    audio = (bytes(range(256)) * (length // 256 + 1))[:length]
-    frames = opened_dialogue().audio(audio)
-    assert b"".join(frames) == audio
-    assert all(0 < len(frame) <= FRAME_BYTES for frame in frames)
-
-
-def test_wider_buffers_are_sent_as_their_bytes() -> None:
-    samples = memoryview(b"\x01\x00\x02\x00").cast("h")
-    assert [bytes(frame) for frame in opened_dialogue().audio(samples)] == [b"\x01\x00\x02\x00"]
+def test_what_is_said_is_sent_in_order() -> None:
+    dialogue = opened_dialogue()
+    dialogue.audio(memoryview(b"ab"))
+    flush_id = dialogue.flush()
+    dialogue.audio(memoryview(b"cd"))
+    dialogue.finish()
+    assert [dialogue.next_frame() for _ in range(5)] == [
+        b"ab",
+        encode(Flush(flush_id)),
+        b"cd",
+        encode(Finish()),
+        None,
+    ]
 
 
 def test_flushes_have_ids_of_their_own() -> None:
     dialogue = opened_dialogue()
-    (first, frame), (second, _) = dialogue.flush(), dialogue.flush()
-    assert json.loads(frame) == {"type": "flush", "id": first}
-    assert first != second
+    assert dialogue.flush() != dialogue.flush()
 
 
 def test_nothing_can_be_sent_after_finish() -> None:
     dialogue = opened_dialogue()
     dialogue.finish()
-    for misuse in (lambda: dialogue.audio(b"ab"), dialogue.flush, dialogue.finish):
+    for misuse in (lambda: dialogue.audio(memoryview(b"ab")), dialogue.flush, dialogue.finish):
         with pytest.raises(LocalProtocolError, match="finished already"):
             misuse()
 
 
 def test_audio_waits_for_the_servers_answer() -> None:
     with pytest.raises(LocalProtocolError, match="not answered start yet"):
-        Dialogue(start_message({})).audio(b"ab")
+        Dialogue(start_message({})).audio(memoryview(b"ab"))
 
 
 def test_events_for_the_caller_are_given_back_and_bookkeeping_is_not() -> None:
@@ -181,7 +189,7 @@ def test_after_a_fatal_error_nothing_can_be_sent() -> None:
     with pytest.raises(ServerError):
         dialogue.receive(encode(Error(2, "internal", "oops", fatal=True)))
     with pytest.raises(LocalProtocolError, match="over"):
-        dialogue.audio(b"ab")
+        dialogue.audio(memoryview(b"ab"))
 
 
 def test_a_connection_that_closes_early_is_lost_with_code_and_reason() -> None:

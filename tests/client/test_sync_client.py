@@ -164,7 +164,7 @@ def test_a_server_that_vanishes_leaves_the_events_that_came_and_an_error() -> No
         socket.recv()
         socket.socket.shutdown(sockets.SHUT_RDWR)
 
-    with scripted_server(vanish) as address, connect(address) as stream:
+    with scripted_server(vanish) as address, connect(address, resume=False) as stream:
         stream.send(b"abcd")
         assert next(stream) == final(2)
         with pytest.raises(ConnectionLost, match="no close frame") as caught:
@@ -180,7 +180,7 @@ def test_a_server_that_goes_down_says_so() -> None:
         socket.close(1012, "deploying")
 
     lost = pytest.raises(ConnectionLost, match=r"1012 \(restarting\), deploying")
-    with scripted_server(restart) as address, connect(address) as stream, lost:
+    with scripted_server(restart) as address, connect(address, resume=False) as stream, lost:
         list(stream)
 
 

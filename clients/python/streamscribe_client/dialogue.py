@@ -3,95 +3,46 @@
 ::
 
     OPENING --ready--> STREAMING --finish()--> FINISHING --done--> OVER
-       |                   |                       |
-       +---- fatal error, broken protocol, closed connection ----> OVER
+       |               |       ^               |       ^
+       |             break   ready           break   ready
+       |               v       |               v       |
+       |               +---- BROKEN <----------+-------+
+       |                       |
+       +-- fatal error, broken protocol, connection closed for good --> OVER
 
-``opening``, ``audio``, ``flush`` and ``finish`` say what to send; they raise
-``LocalProtocolError`` where the state does not allow it. ``receive`` and ``closed`` are told what
-came. Audio is sent from ``STREAMING`` on, because only then is it known that the server can use
-it. The server's messages are numbered from 1 without holes, those of unknown types included.
+``opening`` is the first frame of each connection, ``next_frame`` gives all others: audio and
+messages, in the order in which the caller said them with ``audio``, ``flush``, ``hotwords`` and
+``finish``. Those raise ``LocalProtocolError`` where the state does not allow them. A break is no
+such state: what is said meanwhile is sent once the server has answered. ``receive`` and ``closed``
+are told what came. Audio is sent from ``STREAMING`` on, because only then is it known that the
+server can use it, and from which sample on it needs it.
 """
 
-import re
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import Enum
-from typing import Any, TypeAlias, TypedDict, assert_never
+from typing import assert_never
 
-from streamscribe_client.errors import ConnectionLost, ServerBusy, ServerError
+from streamscribe_client.breaks import (
+    RESUMABLE_CODES,
+    RESUMABLE_ERRORS,
+    Broken,
+    Cause,
+    InternalFailures,
+    cause_of_close,
+    cause_of_error,
+)
+from streamscribe_client.errors import NO_CLOSE_FRAME, ServerBusy, ServerError
+from streamscribe_client.events import StreamEvent
+from streamscribe_client.incoming import Incoming
+from streamscribe_client.outgoing import Outgoing
+from streamscribe_client.stream_options import PERSEVERANCE, Perseverance, StreamOptions
+from streamscribe_client.text_so_far import SegmentMessage, TextSoFar
+from streamscribe_protocol import messages
 from streamscribe_protocol.close_codes import CloseCode
 from streamscribe_protocol.errors import LocalProtocolError, RemoteProtocolError
-from streamscribe_protocol.messages import (
-    Ack,
-    AudioFormat,
-    CommitMode,
-    CommitRule,
-    Done,
-    Endpoint,
-    Endpointing,
-    Error,
-    Final,
-    Finish,
-    Flush,
-    Flushed,
-    Gap,
-    Heartbeat,
-    Hotwords,
-    LatencyPreset,
-    Partial,
-    Ready,
-    SearchMethod,
-    ServerMessage,
-    SpeechStarted,
-    Start,
-    TaskName,
-    decode_client_message,
-    decode_server_message,
-    encode,
-)
 
-FRAME_BYTES = 64 << 10
-"""Longest audio frame sent: short enough that a message never waits long behind audio."""
-
-StreamEvent: TypeAlias = SpeechStarted | Partial | Endpoint | Final | Flushed | Gap | Error
-"""What a caller iterates over."""
-Audio: TypeAlias = bytes | bytearray | memoryview
-"""Audio in the declared format; may end anywhere, even inside a sample."""
-
-
-class StreamOptions(TypedDict, total=False):
-    """What may be said about a stream when it is opened; the server decides what is left out."""
-
-    rate: int
-    """Hertz of the audio sent; 16000 unless given."""
-    encoding: str
-    """``pcm_s16le`` (unless given), ``pcm_f32le``, ``mulaw`` or ``alaw``."""
-    channels: int
-    """1 unless given."""
-    model: str | None
-    language: str | None
-    """Code of what is spoken, such as ``en``; a model that can detects it."""
-    task: TaskName | None
-    """``transcribe``, or ``translate``: into English."""
-    prompt: str | None
-    """Text that came before, or words and names to expect, of a model that takes such text."""
-    partials: bool
-    """False: finals only."""
-    commit: CommitMode
-    commit_by: CommitRule | None
-    """``agreement`` or ``alignment``: what settles the words of a seq2seq model."""
-    endpointing: Endpointing | None
-    hop_ms: int | None
-    """New audio between two partials, of a seq2seq model."""
-    latency: LatencyPreset | None
-    """``minimal``, ``low``, ``medium`` or ``high``: how long to wait before words are committed."""
-    search: SearchMethod | None
-    """``greedy``, ``beam`` or ``sample``; of a seq2seq model, for finals."""
-    beam_size: int | None
-    """Texts that compete in a seq2seq model's beam."""
-    temperature: float | None
-    """How freely a seq2seq model's search ``sample`` draws; 0: not at all."""
-    hotwords: tuple[str, ...]
-    """Words and phrases that a CTC model should lean towards."""
+__all__ = ["Dialogue", "Phase", "StreamEvent", "StreamOptions"]
 
 
 class Phase(Enum):
@@ -100,143 +51,195 @@ class Phase(Enum):
     OPENING = "the server has not answered start yet"
     STREAMING = "the stream is open"
     FINISHING = "the audio was finished already"
+    BROKEN = "the connection broke, and is to be resumed"
     OVER = "the dialogue is over"
-
-
-def start_message(options: StreamOptions) -> Start:
-    """The first message. Raises ``LocalProtocolError`` for an unknown option or a wrong type."""
-    unknown = sorted(options.keys() - StreamOptions.__annotations__.keys())
-    if unknown:
-        allowed = ", ".join(sorted(StreamOptions.__annotations__))
-        raise LocalProtocolError(f"unknown option {', '.join(unknown)}; allowed: {allowed}")
-    rest: dict[str, Any] = dict(options)
-    audio = AudioFormat(
-        encoding=rest.pop("encoding", "pcm_s16le"),
-        rate=rest.pop("rate", 16_000),
-        channels=rest.pop("channels", 1),
-    )
-    start = Start(audio=audio, **rest)
-    try:
-        decode_client_message(encode(start))
-    except (RemoteProtocolError, TypeError) as error:
-        raise LocalProtocolError(f"the options can't be sent: {error}") from error
-    return start
 
 
 class Dialogue:
     """The state of one dialogue. Not for several threads at once."""
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, start: messages.Start, perseverance: Perseverance = PERSEVERANCE) -> None:
         self.phase = Phase.OPENING
-        self.ready: Ready | None = None
+        self.ready: messages.Ready | None = None
+        """The newest."""
+        self.health: messages.Heartbeat | None = None
+        """The newest."""
         self.acknowledged_at = 0
         """Audio before this sample, at the declared rate, is never needed again."""
         self._start = start
+        self._perseverance = perseverance
+        self._outgoing = Outgoing(start.audio, perseverance)
+        self._text = TextSoFar()
+        self._incoming = Incoming()
+        self._failures = InternalFailures()
         self._flushes = 0
-        self._next_seq = 1
+        self._finished = False
+        self._keep_alive = False
+
+    @property
+    def has_room(self) -> bool:
+        """Whether ``audio`` may be called without exceeding the bound or losing audio."""
+        return self._outgoing.has_room
 
     def opening(self) -> str:
-        """The frame that opens the dialogue; send it first."""
-        return encode(self._start)
+        """The frame that opens a connection; send it first."""
+        if self.phase is Phase.BROKEN:
+            return messages.encode(replace(self._start, resume=self._resume()))
+        return messages.encode(self._start)
 
-    def audio(self, audio: Audio) -> list[memoryview]:
-        """The frames that carry ``audio``, none of them longer than ``FRAME_BYTES``."""
+    def audio(self, audio: memoryview) -> None:
+        """The caller said ``audio``, one of ``pieces``."""
         self._need_streaming("send audio")
-        view = memoryview(audio)
-        if view.nbytes == 0:
-            return []
-        octets = view.cast("B")
-        return [octets[at : at + FRAME_BYTES] for at in range(0, octets.nbytes, FRAME_BYTES)]
+        self._outgoing.append(audio)
 
-    def flush(self) -> tuple[str, str]:
-        """The id that ``Flushed`` will carry, and the frame to send."""
+    def flush(self) -> str:
+        """The caller wants the open segment closed here. The id that ``Flushed`` will carry."""
         self._need_streaming("flush")
         self._flushes += 1
         flush_id = f"flush-{self._flushes}"
-        return flush_id, encode(Flush(flush_id))
+        self._outgoing.say(messages.Flush(flush_id))
+        return flush_id
 
-    def hotwords(self, phrases: Iterable[str]) -> str:
-        """The frame that asks to lean towards ``phrases`` from here on."""
+    def hotwords(self, phrases: Iterable[str]) -> None:
+        """The caller wants to lean towards ``phrases`` from here on."""
         self._need_streaming("set hotwords")
-        return encode(Hotwords(tuple(phrases)))
+        self._outgoing.say(messages.Hotwords(tuple(phrases)))
 
-    def finish(self) -> str:
-        """The frame that says that there is no more audio."""
+    def finish(self) -> None:
+        """The caller has no more audio."""
         self._need_streaming("finish")
-        self.phase = Phase.FINISHING
-        return encode(Finish())
+        self._finished = True
+        self._outgoing.say(messages.Finish())
+        if self.phase is Phase.STREAMING:
+            self.phase = Phase.FINISHING
+
+    def keep_alive(self) -> None:
+        """Nothing was sent for a while: say that we are there, if the server waits for us."""
+        self._keep_alive = self.phase is Phase.STREAMING
+
+    def next_frame(self) -> str | bytes | None:
+        """What to send next, if there is anything to send now; it counts as sent."""
+        if self.phase not in (Phase.STREAMING, Phase.FINISHING):
+            return None
+        frame = self._outgoing.next_frame()
+        if frame is None and self._keep_alive:
+            frame = messages.encode(messages.KeepAlive())
+        self._keep_alive = False
+        return frame
 
     def receive(self, frame: str | bytes) -> StreamEvent | None:
         """What a frame of the server means for the caller, if anything.
 
-        Raises what ends the dialogue: ``ServerError`` or ``ServerBusy`` for a fatal error,
-        ``RemoteProtocolError`` for a frame that should not have come.
+        Raises ``Broken`` for a fatal error after which the stream can be resumed, else what ends
+        the dialogue: ``ServerError`` or ``ServerBusy`` for a fatal error, ``RemoteProtocolError``
+        for a frame that should not have come.
         """
         try:
-            return self._understand(self._decoded(frame))
+            return self._understand(frame)
         except (RemoteProtocolError, ServerError, ServerBusy):
             self.phase = Phase.OVER
             raise
 
-    def closed(self, code: int, reason: str) -> ServerBusy | ConnectionLost:
-        """The error that a connection closed before ``done`` means for the caller."""
-        self.phase = Phase.OVER
-        if code == CloseCode.OVERLOADED:
-            advice = re.search(r"retry after (\d{1,6}) s", reason)
-            return ServerBusy(retry_after_s=int(advice[1]) if advice else None)
-        return ConnectionLost(code=code, reason=reason)
+    def closed(self, code: int, reason: str) -> Broken | Cause:
+        """What a connection that closed before ``done`` means: an exception to be raised."""
+        cause = cause_of_close(code, reason)
+        return self._end(cause, code in RESUMABLE_CODES, internal=code == CloseCode.INTERNAL)
 
     def _need_streaming(self, wish: str) -> None:
-        if self.phase is not Phase.STREAMING:
+        if self.phase in (Phase.OPENING, Phase.OVER):
             raise LocalProtocolError(f"can't {wish}: {self.phase.value}")
+        if self._finished:
+            raise LocalProtocolError(f"can't {wish}: {Phase.FINISHING.value}")
 
-    def _decoded(self, frame: str | bytes) -> ServerMessage | None:
-        if isinstance(frame, bytes):
-            raise RemoteProtocolError(
-                "unexpected_message", f"the server sent a binary frame of {len(frame)} bytes"
-            )
-        message = decode_server_message(frame)
-        if isinstance(message, Heartbeat):
-            return message
-        if message is not None and message.seq != self._next_seq:
-            raise RemoteProtocolError(
-                "sequence_gap", f"message {message.seq} came; expected {self._next_seq}"
-            )
-        self._next_seq += 1
-        return message
+    def _resume(self) -> messages.Resume:
+        assert self.ready is not None, "a dialogue that never was open can't be broken"
+        return self._text.resume(
+            self.ready.resume_token,
+            from_at=self._outgoing.promise(),
+            acked_at=self.acknowledged_at,
+            last_seq=self._incoming.last_seq,
+            heard_at=self._outgoing.end_at,
+        )
 
-    def _understand(self, message: ServerMessage | None) -> StreamEvent | None:
+    def _understand(self, frame: str | bytes) -> StreamEvent | None:
+        message = self._incoming.decoded(frame, resuming=self.phase is Phase.BROKEN)
         match message:
-            case None | Heartbeat():
+            case None:
                 return None
-            case Error(fatal=True):
-                if message.code == "overloaded":
-                    raise ServerBusy(retry_after_s=None)
-                raise ServerError(code=message.code, message=message.message)
-            case Ready():
-                self._expect(message, Phase.OPENING)
-                self.ready = message
-                self.phase = Phase.STREAMING
-            case Done():
+            case messages.Error(fatal=True, code=code):
+                cause = cause_of_error(message)
+                raise self._end(cause, code in RESUMABLE_ERRORS, internal=code == "internal")
+            case messages.Ready():
+                self._expect(message, Phase.OPENING, Phase.BROKEN)
+                self._open(message)
+                return None
+            case messages.Done():
                 self._expect(message, Phase.FINISHING)
                 self.phase = Phase.OVER
-            case Ack(at=at):
-                self._acknowledge(message, at)
-            case Final(ack_at=at):
-                self._acknowledge(message, at)
-                return message
-            case SpeechStarted() | Partial() | Endpoint() | Flushed() | Gap() | Error():
-                self._expect(message, Phase.STREAMING, Phase.FINISHING)
-                return message
+                return None
+        self._expect(message, Phase.STREAMING, Phase.FINISHING)
+        return self._take(message)
+
+    def _take(
+        self,
+        message: messages.Heartbeat
+        | messages.Ack
+        | SegmentMessage
+        | messages.Flushed
+        | messages.Gap
+        | messages.Error,
+    ) -> StreamEvent | None:
+        match message:
+            case messages.Heartbeat():
+                self.health = message
+                return None
+            case messages.Ack(at=at):
+                self._acknowledge(at)
+                return None
+            case messages.Final(ack_at=at):
+                self._text.take(message)
+                self._acknowledge(at)
+            case messages.SpeechStarted() | messages.Partial() | messages.Endpoint():
+                self._text.take(message)
+            case messages.Flushed(id=flush_id):
+                self._outgoing.answered(flush_id)
+            case messages.Gap() | messages.Error(code="finished"):
+                pass
+            case messages.Error():
+                self._outgoing.refused()
             case _:
                 assert_never(message)
-        return None
+        return message
 
-    def _acknowledge(self, message: Final | Ack, at: int) -> None:
-        self._expect(message, Phase.STREAMING, Phase.FINISHING)
+    def _open(self, ready: messages.Ready) -> None:
+        """Begin, or go on where the server says."""
+        if self.phase is Phase.BROKEN:
+            self._rewind(ready)
+        else:
+            self._outgoing.allow_segments_of(ready.options.max_segment_ms)
+        self.ready = ready
+        self.phase = Phase.FINISHING if self._finished else Phase.STREAMING
+
+    def _rewind(self, ready: messages.Ready) -> None:
+        if ready.resumed is None:
+            raise RemoteProtocolError("unexpected_message", "the resume was answered as if new")
+        if not self._outgoing.rewind(ready.send_from_at):
+            self._outgoing.detach()
+            raise Broken(cause_of_close(NO_CLOSE_FRAME, "the audio that was offered is gone"))
+
+    def _acknowledge(self, at: int) -> None:
         self.acknowledged_at = max(self.acknowledged_at, at)
+        self._outgoing.acknowledge(self.acknowledged_at)
 
-    def _expect(self, message: ServerMessage, *phases: Phase) -> None:
+    def _end(self, cause: Cause, resumable: bool, *, internal: bool) -> Broken | Cause:
+        resumable = resumable and self._perseverance.resume and self.ready is not None
+        if resumable and internal:
+            resumable = not self._failures.too_many(self.acknowledged_at)
+        self.phase = Phase.BROKEN if resumable else Phase.OVER
+        self._outgoing.detach()
+        return Broken(cause) if resumable else cause
+
+    def _expect(self, message: messages.ServerMessage, *phases: Phase) -> None:
         if self.phase not in phases:
             raise RemoteProtocolError(
                 "unexpected_message",

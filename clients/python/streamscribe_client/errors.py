@@ -27,6 +27,11 @@ class ConnectionFailed(ConnectionError):
         self.reason = reason
         self.status = status
 
+    @property
+    def temporary(self) -> bool:
+        """Whether it is worth another try: nobody answered, or what answered had no server."""
+        return self.status is None or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
     @classmethod
     def refused(cls, *, url: str, status: int) -> "ConnectionFailed":
         """The server answered the handshake with an HTTP error."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 
-from streamscribe_client.dialogue import StreamEvent
+from streamscribe_client.events import StreamEvent
 from streamscribe_protocol.messages import Partial
 
 MAX_WAITING = 1_000

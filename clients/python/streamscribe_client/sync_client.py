@@ -10,12 +10,14 @@ from types import TracebackType
 from typing import Self, Unpack
 
 from streamscribe_client.async_client import AsyncStream, open_stream
-from streamscribe_client.dialogue import Audio, StreamEvent, StreamOptions
+from streamscribe_client.events import StreamEvent
 from streamscribe_client.loop_thread import LoopThread
-from streamscribe_protocol.messages import EffectiveOptions
+from streamscribe_client.outgoing import Audio
+from streamscribe_client.stream_options import ConnectOptions
+from streamscribe_protocol.messages import EffectiveOptions, Heartbeat
 
 
-def connect(server: str, *, timeout_s: float = 5.0, **options: Unpack[StreamOptions]) -> "Stream":
+def connect(server: str, *, timeout_s: float = 5.0, **options: Unpack[ConnectOptions]) -> "Stream":
     """An open stream; use it in a ``with`` block, or call its ``close``.
 
     ::
@@ -31,6 +33,21 @@ def connect(server: str, *, timeout_s: float = 5.0, **options: Unpack[StreamOpti
     ``ServerError`` or ``LocalProtocolError``. Leaving the block before the last event gives up
     what is still to come. ``options`` are those of ``StreamOptions``; the server decides what is
     left out.
+
+    When the connection breaks, or the server restarts, the stream goes on over another connection,
+    and the caller sees one uninterrupted stream of events. These options say how:
+
+    - ``resume`` (True): False raises ``ConnectionLost`` at once instead.
+    - ``buffer_s`` (120): seconds of audio that are kept until the server has acknowledged them.
+    - ``overflow`` (``"gap"``): what happens to more than that. The oldest is given up, and an event
+      ``Gap`` says which, so that ``send`` never waits for a connection: for live sources.
+      ``"wait"``: ``send`` waits, and nothing is lost: for files.
+    - ``reconnect_s`` (60): seconds that the connection is tried again, more and more slowly, before
+      ``ConnectionLost`` is raised.
+    - ``connection_events`` (False): True puts ``Disconnected`` and ``Reconnected``, of
+      ``streamscribe_client.events``, among the events.
+
+    The first connection is tried once.
     """
     loop = LoopThread("streamscribe-client")
     try:
@@ -49,7 +66,7 @@ class Stream:
 
     @property
     def session(self) -> str:
-        """The server's name for this session."""
+        """The server's name for this session; another one after a resume that began afresh."""
         return self._stream.session
 
     @property
@@ -62,8 +79,28 @@ class Stream:
         """The options that the server really uses."""
         return self._stream.options
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now. The stream goes on without one for a while."""
+        return self._stream.connected
+
+    @property
+    def reconnects(self) -> int:
+        """How often the connection broke and the stream went on."""
+        return self._stream.reconnects
+
+    @property
+    def health(self) -> Heartbeat | None:
+        """The server's last word on how far it has come; None: none yet."""
+        return self._stream.health
+
     def send(self, audio: Audio) -> None:
-        """Send audio of any length; blocks while the network or the server is full."""
+        """Send audio of any length; blocks while the network or the server is full.
+
+        While the connection is broken audio is kept, up to ``buffer_s``; then the oldest is given
+        up, or with ``overflow="wait"`` this blocks, as it then does whenever that much is not
+        acknowledged.
+        """
         self._loop.call(self._stream.send(audio))
 
     def send_soon(self, source: Iterable[Audio]) -> None:

@@ -18,6 +18,9 @@ that a loaded server has not read yet."""
 CLOSE_TIMEOUT_S = 2
 """Longest wait for the server's part in closing."""
 
+BUSY = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
+"""Answers to a handshake that mean: later."""
+
 
 class Closed(Exception):
     """The connection is closed; ``code`` and ``reason`` are those of the close frame."""
@@ -34,7 +37,7 @@ class WebSocket:
     def __init__(self, connection: "ClientConnection") -> None:
         self._connection = connection
 
-    async def send(self, frame: str | memoryview) -> None:
+    async def send(self, frame: str | bytes) -> None:
         """Send a text or binary frame; waits while the network is full. Raises ``Closed``."""
         from websockets.exceptions import ConnectionClosed
 
@@ -60,6 +63,10 @@ class WebSocket:
         except TimeoutError:  # the farewell stands behind audio that nobody reads
             self._connection.transport.abort()
             await self._connection.wait_closed()
+
+    def drop(self) -> None:
+        """Be done with a connection that is not worth a farewell. May be called again."""
+        self._connection.transport.abort()
 
     def _closed(self) -> Closed:
         code = self._connection.close_code or NO_CLOSE_FRAME
@@ -97,7 +104,7 @@ def _reason(error: OSError) -> str:
 
 
 def _refused(url: str, response: "Response") -> ConnectionFailed | ServerBusy:
-    if response.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+    if response.status_code not in BUSY:
         return ConnectionFailed.refused(url=url, status=response.status_code)
     advice = response.headers.get("Retry-After", "")
     return ServerBusy(retry_after_s=int(advice) if advice.isdecimal() else None)
