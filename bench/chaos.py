@@ -8,29 +8,25 @@ addresses. Texts are set against those of a server that nothing happens to.
 
 import asyncio
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import suppress
 from dataclasses import dataclass, field
-from random import Random
-from typing import Final
-from urllib.parse import urlsplit
+from typing import Any, Final
 
 import click
-from streamscribe_client.events import Disconnected, Reconnected, StreamEvent
 
 from bench.command import Request, bench_command
 from bench.cutting_proxy import CuttingProxy
+from bench.disturbances import SERVER, Cutting, Killing, Stage
 from bench.losses import Losses, compare
 from bench.outcome import Figures, Grid, Outcome
 from bench.promises import broken_promises
 from bench.readings import Reading, as_spoken, at_once, readings, seconds_of
 from bench.scoring import normal_words
-from streamscribe_cli.server_process import ServerProcess, local_server
+from streamscribe_cli.server_process import local_server
 from streamscribe_client import connect_async
+from streamscribe_client.events import Disconnected, Reconnected, StreamEvent
 from streamscribe_protocol.messages import Final as FinalMessage
 
-SERVER: Final = ("--log-level", "warning")
-SILENT_SHARE: Final = 0.15
-"""Of the cuts, those that nobody is told of."""
 TIMEOUT_S: Final = 30.0
 MOST_TOLD: Final = 20
 
@@ -47,39 +43,6 @@ class Session:
         """Of all finals."""
         texts = [event.text for event in self.events if isinstance(event, FinalMessage)]
         return normal_words(" ".join(texts))
-
-
-@dataclass(slots=True)
-class Stage:
-    """One server at a time, and a proxy for every session."""
-
-    proxies: list[CuttingProxy]
-    ports: list[int] = field(default_factory=list)
-    server: ServerProcess | None = None
-    servers: int = 0
-    logged: list[str] = field(default_factory=list)
-    """Errors and tracebacks of all servers so far."""
-    _running: ExitStack = field(default_factory=ExitStack)
-
-    async def begin(self) -> None:
-        """Start a server and send everybody there."""
-        self.server = await asyncio.to_thread(self._running.enter_context, local_server(*SERVER))
-        self.servers += 1
-        address = urlsplit(self.server.url)
-        for proxy in self.proxies:
-            proxy.aim(str(address.hostname), address.port or 0)
-
-    async def end(self) -> None:
-        """Kill the server."""
-        assert self.server is not None, "no server was begun"
-        self.server.process.kill()
-        lines = self.server.log().splitlines()
-        self.logged += [line for line in lines if " ERROR " in line or "Traceback" in line]
-        await asyncio.to_thread(self._running.close)
-
-    async def listen(self) -> None:
-        """Let the proxies listen."""
-        self.ports = [await proxy.start() for proxy in self.proxies]
 
 
 @bench_command("chaos")
@@ -110,56 +73,20 @@ def main(
     return Outcome(figures, (_grid(figures),))
 
 
-@dataclass(slots=True)
-class Cutting:
-    """Cuts one session's connection after the other, at random moments."""
-
-    per_minute: float
-    seed: int
-    done: Counter[str] = field(default_factory=Counter)
-
-    async def disturb(self, stage: Stage) -> None:
-        """Until cancelled."""
-        random = Random(self.seed)
-        while True:
-            await asyncio.sleep(random.expovariate(self.per_minute / 60))
-            proxy = random.choice(stage.proxies)
-            if random.random() < SILENT_SHARE:
-                proxy.freeze_all()
-                self.done["silent"] += 1
-            else:
-                proxy.cut_all()
-                self.done["cut"] += 1
-
-
-@dataclass(slots=True)
-class Killing:
-    """Kills the server as soon as it is so old, and starts another."""
-
-    every_s: float
-    done: Counter[str] = field(default_factory=Counter)
-
-    async def disturb(self, stage: Stage) -> None:
-        """Until cancelled."""
-        while True:
-            await asyncio.sleep(self.every_s)
-            await asyncio.shield(asyncio.create_task(self._replace(stage)))
-
-    async def _replace(self, stage: Stage) -> None:
-        await stage.end()
-        await stage.begin()
-        self.done["killed"] += 1
-
-
 async def _undisturbed(spoken: list[Reading]) -> list[list[str]]:
     """Words of every reading, heard by a server that nothing happens to."""
     sessions = [Session(reading) for reading in spoken]
     with local_server(*SERVER) as server:
-        for session in sessions:
-            async with connect_async(server.url, timeout_s=TIMEOUT_S, overflow="wait") as stream:
-                stream.send_soon(at_once(session.reading))
-                session.events = [event async for event in stream]
+        async with asyncio.TaskGroup() as group:
+            for session in sessions:
+                group.create_task(_listen(server.url, session))
     return [session.words() for session in sessions]
+
+
+async def _listen(url: str, session: Session) -> None:
+    async with connect_async(url, timeout_s=TIMEOUT_S, overflow="wait") as stream:
+        stream.send_soon(at_once(session.reading))
+        session.events = [event async for event in stream]
 
 
 async def _disturbed(
@@ -169,16 +96,17 @@ async def _disturbed(
     stage = Stage([CuttingProxy("127.0.0.1", 0) for _ in spoken])
     await stage.listen()
     await stage.begin()
-    talks = [
-        asyncio.create_task(_talk(f"ws://127.0.0.1:{port}", session))
+    talks = asyncio.gather(*(
+        _talk(f"ws://127.0.0.1:{port}", session)
         for port, session in zip(stage.ports, sessions, strict=True)
-    ]
+    ))  # fmt: skip
     disturb = asyncio.create_task(disturbance.disturb(stage))
-    done, _ = await asyncio.wait([*talks, disturb], return_when=asyncio.FIRST_EXCEPTION)
-    if disturb in done:
-        disturb.result()
-    await asyncio.gather(*talks)
-    disturb.cancel()
+    either: list[asyncio.Future[Any]] = [talks, disturb]
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    disturb.cancel()  # it never ends by itself
+    with suppress(asyncio.CancelledError):
+        await disturb
+    await talks
     await stage.end()
     for proxy in stage.proxies:
         await proxy.stop()

@@ -28,6 +28,8 @@ class Trend:
     """Of the fitted part, along x."""
     middle: float
     """Median of the fitted part."""
+    along: tuple[float, ...]
+    """Medians of its blocks, in order."""
 
     def figures(self) -> Figures:
         """The slope, and what it makes over the whole fitted part in percent of its middle.
@@ -40,6 +42,7 @@ class Trend:
             "low": self.low,
             "high": self.high,
             "middle": self.middle,
+            "along": list(self.along),
             "grew_percent": self.slope * share,
             "surely_grew_percent": max(0.0, self.low * share),
         }
@@ -61,7 +64,7 @@ def fit_trend(xs: Sequence[float], ys: Sequence[float]) -> Trend | None:
     middle_at = sum(at) / blocks
     spread = sum((x - middle_at) ** 2 for x in at)
     margin = _student_t(blocks - 2) * math.sqrt(left / (blocks - 2) / spread)
-    return Trend(slope, slope - margin, slope + margin, xs[-1] - xs[0], median(ys))
+    return Trend(slope, slope - margin, slope + margin, xs[-1] - xs[0], median(ys), tuple(values))
 
 
 def _student_t(freedom: int) -> float:

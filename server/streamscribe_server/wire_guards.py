@@ -108,6 +108,8 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             self.handshake_complete = True  # there is nobody to complete it with
             raise ClientDisconnected()
         await super().send(message)
+        if self.close_sent:  # by refusing the handshake, which uvicorn takes for leaving it open
+            self.handshake_complete = True
 
     def handle_ping(self) -> None:
         """Answer, unless answers wait already; a later ping's answer stands for this one's too."""
