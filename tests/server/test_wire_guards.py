@@ -2,11 +2,15 @@
 
 import logging
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
+import uvicorn
 from bench.raw_socket import handshake, wire_frame
+from uvicorn.protocols.utils import ClientDisconnected
 
 from fakes_live import (
     SMALL_BUFFER_BYTES,
@@ -19,9 +23,11 @@ from fakes_live import (
     transcript,
     wait_until_gone,
 )
-from fakes_server import SPEECH, ScriptedRecognizer
+from fakes_server import ScriptedRecognizer
 from streamscribe_protocol.messages import STREAM_PATH, encode
 from streamscribe_server.limits import Limits
+from streamscribe_server.uvicorn_server import bind
+from streamscribe_server.wire_guards import guarded_http, guarded_websocket
 
 TEXT, BINARY, CONT, PING = 1, 2, 0, 9
 SHORT = Limits(handshake_timeout_s=0.2, max_fragments=4)
@@ -187,15 +193,44 @@ def test_answers_to_pings_do_not_pile_up_for_a_client_that_reads_none() -> None:
         assert get(server, "/health")[0] == 200
 
 
-def test_sending_after_a_broken_frame_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
-    recognizer = ScriptedRecognizer()
-    with running_server(recognizer, SHORT) as server, caplog.at_level(logging.INFO):
-        recognizer.gate.clear()
-        with connected(server, REQUEST) as plain:
-            upgraded(plain)
-            plain.sendall(wire_frame(TEXT, encode(START).encode()) + wire_frame(BINARY, SPEECH))
-            plain.sendall(wire_frame(TEXT, b'{"type":"flush","id":"x"}') * 5 + wire_frame(3, b""))
-            recognizer.gate.set()
-            assert close_code(until_closed(plain)) == 1002
-        wait_until_gone(server)
+def test_sending_after_a_broken_frame_is_sending_to_nobody() -> None:
+    failures: list[type[Exception]] = []
+    over = threading.Event()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
+        await receive()
+        await send({"type": "websocket.accept"})
+        assert (await receive())["type"] == "websocket.disconnect"
+        try:
+            await send({"type": "websocket.send", "text": "too late"})
+        except Exception as error:  # noqa: BLE001
+            failures.append(type(error))
+        over.set()
+
+    guards = {"http": guarded_http(SHORT), "ws": guarded_websocket(SHORT)}
+    uvicorn_server = uvicorn.Server(uvicorn.Config(application, **guards, lifespan="off"))
+    listener = bind("127.0.0.1", 0, SHORT)
+    thread = threading.Thread(target=uvicorn_server.run, kwargs={"sockets": [listener]})
+    thread.daemon = True
+    thread.start()
+    with socket.create_connection(listener.getsockname(), timeout=10) as plain:
+        plain.sendall(REQUEST)
+        upgraded(plain)
+        plain.sendall(wire_frame(3, b"a reserved opcode"))
+        assert close_code(until_closed(plain)) == 1002
+    assert over.wait(10)
+    uvicorn_server.should_exit = True
+    thread.join(10)
+    assert failures == [ClientDisconnected]
+
+
+def test_a_refused_handshake_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        caplog.at_level(logging.INFO),
+        running_server(ScriptedRecognizer(), Limits(max_sessions=1)) as server,
+        client(server) as first,
+    ):
+        assert first.recv(timeout=10)
+        with connected(server, REQUEST) as second:
+            assert until_closed(second).startswith(b"HTTP/1.1 503 ")
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
