@@ -31,7 +31,8 @@ def faults_of(answer: Answer, allowed: Documented, echoed: frozenset[int]) -> li
 
 
 def _message_faults(frames: Iterable[str | bytes], allowed: Documented) -> list[str]:
-    seq, over = 0, False
+    seq: int | None = None
+    over = False
     for frame in frames:
         if isinstance(frame, bytes):
             return [f"a binary frame of {len(frame)} bytes"]
@@ -43,7 +44,8 @@ def _message_faults(frames: Iterable[str | bytes], allowed: Documented) -> list[
             return [f"an unknown message: {frame[:SAID_MOST_BYTES]}"]
         if over:
             return [f"more after the last message: {frame[:SAID_MOST_BYTES]}"]
-        if message.seq not in (seq, seq + 1):  # a heartbeat carries the number before it
+        # A heartbeat carries the number before it; the first number may be a resumed session's.
+        if seq is not None and message.seq not in (seq, seq + 1):
             return [f"number {message.seq} after {seq}: {frame[:SAID_MOST_BYTES]}"]
         if isinstance(message, Error) and message.code not in allowed.error_codes:
             return [f"error code {message.code}: {message.message[:SAID_MOST_BYTES]}"]

@@ -23,22 +23,21 @@ from bench.stream_load import play, span, speech_programme
 from streamscribe_cli.load.file_limit import allow_sockets
 from streamscribe_cli.load.load import Load
 from streamscribe_cli.load.player import State
-from streamscribe_cli.load.programme import Programme
 from streamscribe_cli.load.report import finals_of, logs_of, partials_of
 from streamscribe_cli.server_process import local_server
 
 FINAL_P95_S: Final = 1.5
 HOP_P50_S: Final = 1.0
-STEPS: Final = (4, 8, 12, 16, 20, 24, 32, 40, 48, 64, 96, 128, 192, 256)
+STEPS: Final = (4, 8, 12, 16, 24, 32, 40, 48, 64, 96, 128, 192, 256)
 ONE_AT_A_TIME: Final = "--max-batch 1 --no-coalesce"
 """Options of ``streamscribe serve`` that make it the baseline."""
-GRAIN: Final = 12
+GRAIN: Final = 10
 """The search ends when the gap is one stream, or this part of what holds."""
 HOPELESS_TIMES: Final = 3.0
 """A load whose delays are this many times what is allowed is not played to its end."""
 HOPELESS_MIN: Final = 10
 """Texts that such a judgement needs."""
-REST_S: Final = 2.0
+REST_S: Final = 1.0
 """Between two loads."""
 
 
@@ -67,7 +66,13 @@ class Way:
 @click.option(
     "--server", default="", metavar="OPTIONS", help="Options of `streamscribe serve` for both."
 )
-def main(request: Request, seconds: float, steps: str, baseline: str, server: str) -> Outcome:
+@click.option(
+    "--ramp-s", type=click.FloatRange(0),
+    help="Seconds over which the streams of a load begin [default: 0.15 each, at most 10].",
+)  # fmt: skip
+def main(
+    request: Request, seconds: float, steps: str, baseline: str, server: str, ramp_s: float | None
+) -> Outcome:
     """Most live streams with finals in time; the curve; one session at a time as the baseline."""
     numbers = _numbers(steps)
     allow_sockets(max(numbers))
@@ -85,9 +90,13 @@ def main(request: Request, seconds: float, steps: str, baseline: str, server: st
         },
     }
     points: dict[str, list[Figures]] = {}
+
+    def measure(url: str, streams: int) -> Figures:
+        return play(url, programme, streams, seconds, hopeless, ramp_s)
+
     for way in ways:
         points[way.name] = []
-        held = _search(way, programme, seconds, numbers, points[way.name])
+        held = _search(way, measure, numbers, points[way.name])
         figures[way.name] = {"capacity": held, "server": way.server, "points": points[way.name]}
     figures |= summary(figures)
     if request.file is not None:
@@ -114,15 +123,18 @@ def summary(figures: Figures) -> Figures:
 
 
 def _search(
-    way: Way, programme: Programme, seconds: float, numbers: list[int], points: list[Figures]
+    way: Way,
+    measure: Callable[[str, int], Figures],
+    numbers: list[int],
+    points: list[Figures],
 ) -> int:
     """The most streams that hold; every load that was played is added to ``points``."""
 
     def holds(streams: int) -> bool:
         click.echo(f"{way.name}: {streams} streams", err=True)
-        figures = play(server.url, programme, streams, seconds, hopeless)
+        figures = measure(server.url, streams)
         figures["why_not"] = why_not(figures)
-        del figures["by_stream"]  # a quarter of a megabyte that nobody asked for
+        del figures["by_stream"]  # `fairness` looks at each stream
         points.append(figures)
         time.sleep(REST_S)
         return not figures["why_not"]

@@ -147,14 +147,14 @@ def full_window(steps: list[StepCost], hop_s: float) -> Figures:
 
 
 def _spend(recognizer: Recognizer, stopwatch: Stopwatch, samples: Samples) -> Spent:
-    encoder_s, decoder_s = stopwatch.encoder.seconds, stopwatch.decoder.seconds
+    encoder_s, decoder_s = stopwatch.encoder_s, stopwatch.decoder.seconds
     cpu_s, began = time.process_time(), time.perf_counter()
     happened = list(run_live(recognizer, samples))
     return Spent(
         audio_s=seconds_of(samples),
         wall_s=time.perf_counter() - began,
         cpu_s=time.process_time() - cpu_s,
-        encoder_s=stopwatch.encoder.seconds - encoder_s,
+        encoder_s=stopwatch.encoder_s - encoder_s,
         decoder_s=stopwatch.decoder.seconds - decoder_s,
         steps=tuple(item.step for item in happened if item.step is not None),
     )

@@ -7,18 +7,18 @@ import numpy as np
 from streamscribe import guards
 from streamscribe.ctc import GreedyDecoder
 from streamscribe.ctc_model import CtcModel
+from streamscribe.encoder_decoder import EncoderDecoderModel
 from streamscribe.events import Event, Final
 from streamscribe.model import DecodeResult, DecodeStep, Samples, StepKind
-from streamscribe.moonshine_model import MoonshineModel
 from streamscribe.recognizer import Recognizer
 from streamscribe.timeline import SAMPLE_RATE, ms_to_len
 from streamscribe.tokens import decode
 
 
-def model_of(recognizer: Recognizer) -> MoonshineModel:
+def model_of(recognizer: Recognizer) -> EncoderDecoderModel:
     """The recognizer's model, which these benchmarks know to be a seq2seq one."""
     model = recognizer.model
-    assert isinstance(model, MoonshineModel), f"{model.name} is not a seq2seq model"
+    assert isinstance(model, EncoderDecoderModel), f"{model.name} is not a seq2seq model"
     return model
 
 

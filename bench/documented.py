@@ -28,7 +28,7 @@ def documented() -> Documented:
     return Documented(
         frozenset(codes),
         frozenset(_numbers(text, "Close codes")),
-        frozenset(_numbers(text, "Answers to the handshake")),
+        frozenset({101, *_numbers(text, "Before the connection is open")}),
     )
 
 

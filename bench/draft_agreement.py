@@ -1,7 +1,7 @@
 """How often verifying a draft gives another text than decoding token by token.
 
-The model's files quantise activations over a whole call, so a draft's later tokens can shift the
-logits of earlier ones. The draft is what live streaming would have: the hypothesis for the same
+A draft's later tokens can shift the logits of earlier ones by the rounding of sums, no more. The
+draft is what live streaming would have: the hypothesis for the same
 audio less its last half second.
 """
 

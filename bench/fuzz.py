@@ -36,6 +36,8 @@ PATIENCE_S: Final = 30.0
 LINGER_S: Final = 0.5
 """Wait for an answer to bytes after which a server may well wait for more."""
 MOST_TOLD: Final = 50
+OPENS: Final = "1000000"
+"""Per minute: all clients come from one address, and none is to be refused for that."""
 _RETRY_S: Final = 1.0
 _MEMORY_EVERY: Final = 20
 """Conversations between two looks at the server's memory."""
@@ -77,7 +79,7 @@ class Held:
 @click.option("--only", type=click.IntRange(0), help="Hold this one conversation alone.")
 def main(request: Request, frames: int, seed: int, only: int | None) -> Outcome:
     """Malformed, hostile and vanishing clients: what a server answers, and what it costs it."""
-    with local_server() as server:
+    with local_server("--opens-per-minute", OPENS) as server:
         figures = asyncio.run(_attack(server, frames, seed, only))
         figures["log"] = _log_figures(server.log())
     return Outcome(figures, _grids(figures))
@@ -129,7 +131,7 @@ async def _hold(target: Target, held: Held, seed: int, index: int) -> None:
     """One conversation; again while the server has no room for it."""
     told = conversation(Random(f"{seed}:{index}"))
     answer = await _converse(target, told)
-    while answer.status == 503:
+    while answer.status in (429, 503):
         held.refused += 1
         await asyncio.sleep(_RETRY_S)
         answer = await _converse(target, told)

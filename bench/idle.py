@@ -6,6 +6,7 @@ set before and after they came, by stream. The live stream is played twice: alon
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
@@ -23,13 +24,16 @@ from streamscribe_cli.load.load import Load, LoadPlan
 from streamscribe_cli.load.programme import Programme
 from streamscribe_cli.load.report import figures_of
 from streamscribe_cli.server_process import local_server
-from streamscribe_client import AsyncStream, connect_async
+from streamscribe_client import AsyncStream, ServerBusy, connect_async
 
 AT_ONCE: Final = 20
 """Connections that are opened at the same time."""
 SILENCE_EVERY_S: Final = 20.0
 SETTLED_S: Final = 5.0
 CONNECT_MAX_S: Final = 30.0
+AGAIN_AFTER_S: Final = 1.0
+"""A server can't know that a new stream will be silent, and takes only so many at once."""
+ALL_CONNECTED_MAX_S: Final = 180.0
 
 
 @bench_command("idle")
@@ -42,8 +46,11 @@ def main(request: Request, streams: int, seconds: float) -> Outcome:
     """Memory of a thousand idle streams, and a live one's delays among them."""
     allow_sockets(streams + 1)  # the server inherits it
     programme = speech_programme(request)
-    options = ("--log-level", "warning", "--max-sessions", str(streams + 2))
-    with local_server(*options) as server, Resident(server.process.pid) as resident:
+    room = ("--max-sessions", str(streams + 2), "--opens-per-minute", str(streams + 100))
+    with (
+        local_server("--log-level", "warning", *room) as server,
+        Resident(server.process.pid) as resident,
+    ):
         figures = asyncio.run(_measure(server.url, programme, streams, seconds, resident))
         figures["alive_afterwards"] = int(server.process.poll() is None)
     rows = (
@@ -92,10 +99,20 @@ async def _idle(url: str, streams: int) -> AsyncIterator[list[asyncio.Task[None]
     """Open streams, and the tasks that keep them; a task that is done has lost its stream."""
     async with AsyncExitStack() as stack:
         opened: list[AsyncStream] = []
+        until_s = time.monotonic() + ALL_CONNECTED_MAX_S
         while len(opened) < streams:
             group = range(min(AT_ONCE, streams - len(opened)))
-            contexts = [connect_async(url, timeout_s=CONNECT_MAX_S) for _ in group]
-            opened += await asyncio.gather(*map(stack.enter_async_context, contexts))
+            contexts = [connect_async(url, timeout_s=CONNECT_MAX_S, resume=False) for _ in group]
+            came = await asyncio.gather(
+                *map(stack.enter_async_context, contexts), return_exceptions=True
+            )
+            opened += [one for one in came if isinstance(one, AsyncStream)]
+            failures = [one for one in came if isinstance(one, BaseException)]
+            if failures:
+                patient = isinstance(failures[0], ServerBusy) and time.monotonic() < until_s
+                if not patient:
+                    raise failures[0]
+                await asyncio.sleep(AGAIN_AFTER_S)
         keeping = [asyncio.create_task(_keep(stream)) for stream in opened]
         try:
             yield keeping

@@ -13,6 +13,7 @@ LOAD_TARGETS: Final = (
     Target(
         "fairness", ("fair", "finals", "ratio"), "slowest stream's p95 to the median's", "x", 1.5
     ),
+    Target("fairness", ("finals", "p95_s"), "minutes at capacity: finals, p95", "s", 1.5),
     Target("overload", ("finals", "p95_s"), "twice the capacity: finals, p95", "s", 2.0),
     Target("overload", ("refusal", "max_s"), "twice the capacity: slowest refusal", "s", 1.0),
     Target("overload", ("failed",), "twice the capacity: streams that broke", "streams", 0),

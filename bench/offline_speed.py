@@ -31,7 +31,6 @@ from bench.scoring import score, wer_percent
 from bench.vendor import WHOLE_FILE, VendorRun, VendorTranscriber
 from streamscribe.model import Samples
 from streamscribe.recognizer import Recognizer, load_recognizer, transcribe
-from streamscribe.store import find_bundle
 
 GRAPHS: Final = 2
 """Encoder and decoder: each has a pool of threads, less the calling thread."""
@@ -68,9 +67,8 @@ def main(request: Request, repeats: int) -> Outcome:
         for name in ("dev", "long")
         for clip in load_clips(request.speech / name, request.limit)
     ]
-    bundle = find_bundle()
     before = _threads()
-    vendor = VendorTranscriber(bundle, WHOLE_FILE)
+    vendor = VendorTranscriber(WHOLE_FILE)
     their_threads = 1 + (_threads() - before) // GRAPHS
     recognizer = load_recognizer(threads=their_threads)
     figures: Figures = {
@@ -80,7 +78,7 @@ def main(request: Request, repeats: int) -> Outcome:
         ),
     }
     vendor.close()
-    vendor = VendorTranscriber(bundle, {})
+    vendor = VendorTranscriber({})
     figures["as_shipped"] = _compare(
         clips, 1, lambda samples: _as_shipped(recognizer, samples), vendor
     )

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from bench.outcome import Figures
+from streamscribe.converting import ready_bundle
 from streamscribe.machine import describe_machine, execution_providers
 from streamscribe.options import SessionOptions
-from streamscribe.store import find_bundle
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 """The repository."""
@@ -25,7 +25,7 @@ PACKAGES: Final = (
 
 def describe_run() -> Figures:
     """The facts about this run, as they are now."""
-    bundle = find_bundle()
+    bundle = ready_bundle()
     return {
         "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "machine": {

@@ -1,10 +1,10 @@
-"""Where a recognizer's time goes: its two graphs are wrapped, each call is timed."""
+"""Where a recognizer's time goes: its graphs are wrapped, each call is timed."""
 
 import time
 from dataclasses import dataclass
 from typing import Any
 
-from streamscribe.moonshine_model import MoonshineModel
+from streamscribe.encoder_decoder import EncoderDecoderModel
 from streamscribe.recognizer import Recognizer
 
 
@@ -27,10 +27,16 @@ class TimedGraph:
 
 @dataclass(frozen=True, slots=True)
 class Stopwatch:
-    """The two graphs of one model."""
+    """The graphs of one model."""
 
+    front: TimedGraph
     encoder: TimedGraph
     decoder: TimedGraph
+
+    @property
+    def encoder_s(self) -> float:
+        """Seconds from samples to what the decoder asks of them."""
+        return self.front.seconds + self.encoder.seconds
 
 
 def attach(recognizer: Recognizer) -> Stopwatch:
@@ -39,8 +45,13 @@ def attach(recognizer: Recognizer) -> Stopwatch:
     This reaches into the model on purpose: nothing but a measurement needs to see its parts.
     """
     model = recognizer.model
-    assert isinstance(model, MoonshineModel), "only this model's graphs are known"
-    stopwatch = Stopwatch(TimedGraph(model._encoder), TimedGraph(model._decoder))
-    model._encoder = stopwatch.encoder
-    model._decoder = stopwatch.decoder
+    assert isinstance(model, EncoderDecoderModel), "only this model's graphs are known"
+    front = model._front
+    assert front is not None, "only the default model's graphs are known"
+    stopwatch = Stopwatch(
+        TimedGraph(front._graph), TimedGraph(model._encoder), TimedGraph(model.passes._graph)
+    )
+    front._graph, model._encoder, model.passes._graph = (
+        stopwatch.front, stopwatch.encoder, stopwatch.decoder,
+    )  # fmt: skip
     return stopwatch

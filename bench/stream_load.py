@@ -22,7 +22,7 @@ from streamscribe_cli.load.programme import Programme, make_programme
 from streamscribe_cli.load.report import figures_of
 
 SEED: Final = 0
-RAMP_STREAM_S: Final = 0.25
+RAMP_STREAM_S: Final = 0.15
 RAMP_MAX_S: Final = 10.0
 
 
@@ -46,26 +46,24 @@ def play(
     streams: int,
     seconds: float,
     hopeless: Callable[[Load], bool] = never,
+    ramp_s: float | None = None,
 ) -> Figures:
-    """Figures of one load; ``server`` among them is what the server says about the counted part."""
-    return asyncio.run(_play(url, programme, streams, seconds, hopeless))
+    """Figures of one load; ``server`` among them is what the server says about the counted part.
 
-
-async def _play(
-    url: str,
-    programme: Programme,
-    streams: int,
-    seconds: float,
-    hopeless: Callable[[Load], bool],
-) -> Figures:
-    await probe(url, {})
+    ``ramp_s``: over which the streams begin; None: ``RAMP_STREAM_S`` each, at most ``RAMP_MAX_S``.
+    """
     plan = LoadPlan(
         url=url,
         streams=streams,
         seconds=seconds,
-        ramp_s=min(streams * RAMP_STREAM_S, RAMP_MAX_S),
+        ramp_s=min(streams * RAMP_STREAM_S, RAMP_MAX_S) if ramp_s is None else ramp_s,
         seed=SEED,
     )
+    return asyncio.run(_play(plan, programme, hopeless))
+
+
+async def _play(plan: LoadPlan, programme: Programme, hopeless: Callable[[Load], bool]) -> Figures:
+    await probe(plan.url, {})
     load = Load(plan, programme)
     asked = asyncio.create_task(_ask_server(load))
     await load.run(hopeless)

@@ -14,6 +14,7 @@ BENCHES: Final = (
     "install",
     "latency",
     "cost",
+    "threads",
     "offline_speed",
     "accuracy",
     "draft_agreement",

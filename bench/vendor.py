@@ -2,12 +2,10 @@
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-from streamscribe.bundle import Bundle
+from bench.vendor_graphs import vendor_folder
 from streamscribe.model import Samples
-from streamscribe.model_files import Role
 
 NATIVE: Final = "moonshine_transcribe_without_streaming"
 WHOLE_FILE: Final = {"vad_threshold": "0", "vad_max_segment_duration": "1000"}
@@ -29,11 +27,10 @@ class VendorRun:
 class VendorTranscriber:
     """``moonshine_voice.Transcriber`` with ``ModelArch.TINY``."""
 
-    def __init__(self, bundle: Bundle, options: dict[str, str]) -> None:
+    def __init__(self, options: dict[str, str]) -> None:
         from moonshine_voice import ModelArch, Transcriber
 
-        folder = Path(bundle.file(Role.ENCODER)).parent
-        self._transcriber = Transcriber(folder, ModelArch.TINY, options=options)
+        self._transcriber = Transcriber(vendor_folder(), ModelArch.TINY, options=options)
         self._native_s = 0.0
         self._transcriber._lib = _TimedLibrary(self._transcriber._lib, self._add)
 

@@ -12,10 +12,10 @@ from typing import Final
 import numpy as np
 
 from streamscribe.abilities import Abilities
+from streamscribe.encoder_decoder import LEAD_LEN
 from streamscribe.events import Event
 from streamscribe.events import Final as FinalEvent
 from streamscribe.model import AcousticModel, DecodeResult, DecodeStep, Samples, Step, StepResult
-from streamscribe.moonshine_model import LEAD_LEN
 from streamscribe.options import SessionOptions
 from streamscribe.policy import Policy
 from streamscribe.recognizer import Recognizer, drive

@@ -3,7 +3,7 @@
 import asyncio
 import socket as sockets
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal, Unpack
@@ -12,12 +12,16 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
-from fakes_wire_server import READY, Script
+from fakes_wire_server import READY, Script, answer_start, read_to_finish
 from streamscribe_client.async_client import AsyncStream, open_stream
+from streamscribe_client.events import StreamEvent
 from streamscribe_client.stream_options import ConnectOptions
 from streamscribe_client.surroundings import Surroundings
 from streamscribe_client.websocket import WebSocket, open_websocket
-from streamscribe_protocol.messages import Resume, Start, decode_client_message, encode
+from streamscribe_protocol.messages import Done, Resume, Start, decode_client_message, encode
+
+WAIT_S = 20
+"""Bound of a use that ends at once unless the test fails."""
 
 
 @dataclass(frozen=True)
@@ -111,3 +115,35 @@ async def connected(
         yield stream
     finally:
         await stream.close()
+
+
+def with_stream(
+    use: Callable[[AsyncStream], Awaitable[None]], *connections: Script | Refusal, time: Time
+) -> None:
+    """Run ``use`` on a stream to a server whose connections are these."""
+
+    async def run(address: str) -> None:
+        async with asyncio.timeout(WAIT_S), connected(address, time.surroundings()) as stream:
+            await use(stream)
+
+    with breaking_server(*connections) as address:
+        asyncio.run(run(address))
+
+
+def break_at_once(socket: ServerConnection) -> None:
+    """A first connection that is good for nothing else."""
+    answer_start(socket)
+    cut(socket)
+
+
+def end_well(socket: ServerConnection) -> None:
+    """A later connection, on which all goes well."""
+    resume = answer_resume(socket)
+    read_to_finish(socket)
+    socket.send(encode(Done(resume.last_seq + 1, 0)))
+
+
+async def finished(stream: AsyncStream) -> list[StreamEvent]:
+    """All events that are still to come, after the end of the audio."""
+    await stream.finish()
+    return [event async for event in stream]

@@ -23,21 +23,34 @@ def manifest() -> dict[str, Any]:
         "name": "tiny-xx",
         "title": "Tiny, Xish",
         "family": "seq2seq",
-        "architecture": "moonshine",
+        "architecture": "moonshine-cached",
         "task": "transcribe",
         "languages": ["xx"],
         "licence": "MIT",
         "source": "https://example.org/tiny",
         "sample_rate": 16000,
-        "front_end": {"receptive_field_len": 895, "stride_len": 384},
+        "front_end": {
+            "features": "waveform",
+            "receptive_field_len": 895,
+            "stride_len": 384,
+            "normalize": False,
+        },
         "tokens": {
-            "format": "moonshine-bin",
+            "format": "pieces",
             "vocabulary_size": 32768,
-            "bos": 1,
             "eos": 2,
             "max_per_s": 6.5,
+            "suppressed": [],
+            "suppressed_first": [],
         },
-        "decoder": {"layers": 6, "heads": 8, "head_dim": 36},
+        "prompt": {"start": [1], "languages": {}, "tasks": {}, "end": []},
+        "decoder": {
+            "layers": 6,
+            "heads": 8,
+            "head_dim": 36,
+            "positions": 0,
+            "alignment_heads": 0,
+        },
         "files": {
             role: {
                 "path": path.rpartition("/")[2],
@@ -52,7 +65,7 @@ def manifest() -> dict[str, Any]:
 def ctc_manifest() -> dict[str, Any]:
     """A valid manifest of a CTC model, whose files lie beside it."""
     values = manifest()
-    del values["decoder"], values["files"]["decoder"]
+    del values["decoder"], values["prompt"], values["files"]["decoder"]
     return values | {
         "family": "ctc",
         "architecture": "wav2vec2",

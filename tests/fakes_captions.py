@@ -40,4 +40,4 @@ class ScriptedTranscriber:
 
 def always(transcriber: ScriptedTranscriber) -> Callable[..., ScriptedTranscriber]:
     """In place of ``make_transcriber``."""
-    return lambda ctx, chosen, *, partials: transcriber
+    return lambda ctx, chosen, *, live, device="auto": transcriber

@@ -169,5 +169,5 @@ def make_scripted(
         }  # fmt: skip
     write_manifest(folder, values)
     graphs = {"encoder": ScriptedEncoder(script), "decoder": ScriptedDecoder(script)}
-    patch.setattr(encoder_decoder, "open_graph", lambda path, threads: graphs[path.name])
+    patch.setattr(encoder_decoder, "open_graph", lambda path, threads, device: graphs[path.name])
     return EncoderDecoderModel(load_bundle(folder), threads=1)

@@ -26,9 +26,11 @@ from streamscribe_protocol.messages import (
     encode,
 )
 from streamscribe_server.app import make_app
+from streamscribe_server.entrance import Terms
 from streamscribe_server.limits import Limits
+from streamscribe_server.scheduling import Scheduling
 from streamscribe_server.service import Service
-from streamscribe_server.uvicorn_server import DrainingServer, bind
+from streamscribe_server.uvicorn_server import DrainingServer, Transport, bind
 
 START = Start(audio=AudioFormat("pcm_s16le", 16_000, 1))
 FLOAT32 = Start(audio=AudioFormat("pcm_f32le", 16_000, 1))
@@ -63,7 +65,11 @@ class RunningServer:
 
 @contextmanager
 def running_server(
-    recognizer: ScriptedRecognizer, limits: Limits | None = None, send_buffer_bytes: int = 0
+    recognizer: ScriptedRecognizer,
+    limits: Limits | None = None,
+    send_buffer_bytes: int = 0,
+    terms: Terms | None = None,
+    transport: Transport | None = None,
 ) -> Iterator[RunningServer]:
     """A real server on a free port of the loopback; ended, and waited for, on leaving."""
     limits = limits or Limits()
@@ -71,9 +77,9 @@ def running_server(
     if send_buffer_bytes:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, send_buffer_bytes)
-    app = make_app(catalogue_of(recognizer), limits)
+    app = make_app(catalogue_of(recognizer), limits, Scheduling(coalesce=False), terms=terms)
     ready = threading.Event()
-    server = DrainingServer(app, limits, ready.set)
+    server = DrainingServer(app, limits, ready.set, transport)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

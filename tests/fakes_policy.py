@@ -2,10 +2,10 @@
 
 from fakes import WordTable
 from streamscribe.commitment import AGREEING_LOOKS, SURE_LOG_PROB
+from streamscribe.encoder_decoder import LEAD_LEN
 from streamscribe.events import Event, Final, Partial, Rule
 from streamscribe.guards import Doubt
 from streamscribe.model import DecodeResult
-from streamscribe.moonshine_model import LEAD_LEN
 from streamscribe.options import SessionOptions
 from streamscribe.seq2seq_look import Look
 from streamscribe.seq2seq_policy import Seq2SeqPolicy, Traits

@@ -118,11 +118,11 @@ class Caller:
         while not seen(self._next()):
             pass
 
-    def read_what_is_there(self, messages: int) -> None:
+    def read_what_is_there(self, messages: int, pause_s: float = 0.05) -> None:
         """Take so many more messages, or as many as come without a pause."""
         for _ in range(messages):
             try:
-                self._next(timeout=0.05)
+                self._next(timeout=pause_s)
             except TimeoutError:
                 return
 

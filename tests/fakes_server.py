@@ -67,7 +67,6 @@ class ScriptedSession:
         self._start_at = self.decided_at = self.settled_at = 0
         if continuation is not None:
             self._go_on(continuation)
-        self._skipped_at = 0
 
     @property
     def heard_at(self) -> int:
@@ -97,7 +96,7 @@ class ScriptedSession:
         while self._in_flight is None and (hop_end_at := self._hop_end_at()) is not None:
             start_at = self._start_at
             hop = self._audio[self.decided_at - start_at : hop_end_at - start_at]
-            if self._open_at is not None and self._reopened and not hop.any():
+            if self._reopened and len(hop) and not hop.any():
                 self._decide(hop_end_at)
                 self._open_at = hop_end_at
                 continue
@@ -133,12 +132,12 @@ class ScriptedSession:
         self._decide(step.due_at)
 
     def skip_step(self, arrived_at: int) -> bool:
-        """The next step is for the audio of both hops."""
+        """Leave out the hop: its word is never said."""
         assert self._in_flight is not None
         due_at = self._in_flight.due_at
         if self._in_flight.kind is StepKind.FINAL or arrived_at < due_at + HOP_LEN:
             return False
-        self._in_flight, self._skipped_at = None, due_at
+        self._in_flight, self.decided_at = None, due_at
         return True
 
     def _go_on(self, continuation: Continuation) -> None:
@@ -169,7 +168,7 @@ class ScriptedSession:
         if np.any(self._audio == STUCK_SESSION):
             return None
         cuts_at = [at for at, _ in self._flushes] + ([self.heard_at] if self._eof else [])
-        end_at = min([max(self.decided_at, self._skipped_at) + HOP_LEN, *cuts_at])
+        end_at = min([self.decided_at + HOP_LEN, *cuts_at])
         if end_at == self.decided_at and self._open_at is None:
             self._decide(end_at)
             return self._hop_end_at() if self._flushes else None

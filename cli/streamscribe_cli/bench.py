@@ -5,7 +5,6 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from http import HTTPStatus
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +19,11 @@ if TYPE_CHECKING:
 
     from streamscribe.model import Samples
     from streamscribe_cli.load.load import Load, LoadPlan
-    from streamscribe_client.dialogue import StreamOptions
+    from streamscribe_client.stream_options import ConnectOptions
 
 RAMP_STREAM_S = 0.25
 """Of the usual ramp, for each stream."""
 RAMP_MAX_S = 30.0
-KEY_STATUSES = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 class LoadFailed(StreamscribeError):
@@ -68,7 +66,7 @@ class LoadFailed(StreamscribeError):
     type=click.IntRange(10, 1_000),
     default=20,
     show_default=True,
-    help="Audio in each packet.",
+    help="Audio in each packet; more packets cost this command and the server more.",
 )
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Chooses order, pauses and starts."
@@ -111,7 +109,7 @@ def bench(  # noqa: PLR0913 - one parameter per option
     The exit code is 1 if a stream broke or none was served; refused streams are only counted.
     """
     from streamscribe_cli.load.file_limit import allow_sockets
-    from streamscribe_cli.load.load import LoadPlan, keyed
+    from streamscribe_cli.load.load import LoadPlan
     from streamscribe_cli.load.plot import need_plot, plot_load
     from streamscribe_cli.load.report import figures_of, lines_of, table_of
 
@@ -123,16 +121,15 @@ def bench(  # noqa: PLR0913 - one parameter per option
         ramp_s = min(streams * RAMP_STREAM_S, RAMP_MAX_S)
     with _server(url, streams, model) as server:
         plan = LoadPlan(
-            url=keyed(server, api_key),
+            url=server,
             streams=streams,
             seconds=seconds,
             ramp_s=ramp_s,
             packet_ms=packet_ms,
             seed=seed,
-            options=_options(model, hop_ms),
+            options=_options(api_key, model, hop_ms),
         )
-        with _without_key(server, asked=api_key is not None):
-            load = asyncio.run(_run(plan, recordings))
+        load = asyncio.run(_run(plan, recordings))
     figures = figures_of(load)
     _console().print(table_of(figures))
     for line in lines_of(figures):
@@ -154,8 +151,10 @@ def _recordings(paths: tuple[Path, ...]) -> "list[Samples]":
         return [read_recording(path)]
 
 
-def _options(model: str | None, hop_ms: int | None) -> "StreamOptions":
-    asked: StreamOptions = {}
+def _options(api_key: str | None, model: str | None, hop_ms: int | None) -> "ConnectOptions":
+    asked: ConnectOptions = {}
+    if api_key is not None:
+        asked["api_key"] = api_key
     if model is not None:
         asked["model"] = model
     if hop_ms is not None:
@@ -171,28 +170,15 @@ def _server(url: str | None, streams: int, model: str | None) -> Iterator[str]:
         return
     from streamscribe_cli.server_process import local_server, terminated_in_good_order
 
-    room = str(streams + 1)  # one more looks first whether all is well
+    most = str(streams + 1)  # one more looks first whether all is well
+    room = ("--max-sessions", most, "--opens-per-minute", most)
     chosen = ("--model", model) if model is not None else ()
     click.echo("starting: streamscribe serve --port 0", err=True)
     with (
         terminated_in_good_order(),
-        local_server("--log-level", "warning", "--max-sessions", room, *chosen) as server,
+        local_server("--log-level", "warning", *room, *chosen) as server,
     ):
         yield server.url
-
-
-@contextmanager
-def _without_key(server: str, *, asked: bool) -> Iterator[None]:
-    """Say why no connection came about without the key, which is a part of the address."""
-    from streamscribe_client import ConnectionFailed
-
-    try:
-        yield
-    except ConnectionFailed as error:
-        if error.status in KEY_STATUSES:
-            cure = "another --api-key is needed" if asked else "give it one with --api-key"
-            raise LoadFailed(f"{server} lets nobody in without a key it knows: {cure}") from error
-        raise ConnectionFailed(url=server, reason=error.reason, status=error.status) from None
 
 
 async def _run(plan: "LoadPlan", recordings: "list[Samples]") -> "Load":

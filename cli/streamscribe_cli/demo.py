@@ -9,9 +9,11 @@ from pathlib import Path
 
 import click
 
+from streamscribe.device import AUTO
 from streamscribe.errors import AudioError, StreamscribeError
 from streamscribe_cli.audio_files import Recording, UnusableRecording, open_recording
 from streamscribe_cli.check import SAMPLE
+from streamscribe_cli.devices import device_option
 from streamscribe_cli.display import open_display
 from streamscribe_cli.latency import Arrival, Measured, measure, paced, packets
 from streamscribe_cli.server_process import ServerProcess, local_server, terminated_in_good_order
@@ -41,7 +43,8 @@ class NothingHeard(StreamscribeError):
     metavar="FILE",
     help="A recording of your own instead of the sample.",
 )
-def demo(file: Path | None) -> None:
+@device_option
+def demo(file: Path | None, device: str) -> None:
     """Watch captions grow, live, from the sample that is included.
 
     Starts a server, sends it a recording as fast as it was spoken, shows what comes back, and
@@ -53,8 +56,9 @@ def demo(file: Path | None) -> None:
         _sample(file) as path,
         _opened(path) as recording,
     ):
-        click.echo("starting: streamscribe serve --port 0")
-        with local_server() as server:
+        options = () if device == AUTO else ("--device", device)
+        click.echo(" ".join(("starting: streamscribe serve --port 0", *options)))
+        with local_server(*options) as server:
             click.echo(f"it listens on {server.url} with the model {server.model}")
             click.echo(f"sending {path.name}, {recording.length_s:.0f} s, as fast as spoken\n")
             with _explained_by_log(server):

@@ -1,7 +1,8 @@
 """What people see while audio is transcribed: captions that grow, finals that stay, a bar.
 
 Whatever was printed as a final is never rewritten. Only the caption that is still open, at most
-two lines at the bottom of a terminal, changes in place.
+two lines at the bottom of a terminal, changes in place, and below it, while a connection to a
+server is broken, a line that says so.
 """
 
 import sys
@@ -16,12 +17,15 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.text import Text
 
 from streamscribe_cli.audio_files import BLOCK_S, Recording
-from streamscribe_client.dialogue import StreamEvent
-from streamscribe_protocol.messages import Error, Final, Partial
+from streamscribe_client.events import Disconnected, Reconnected, StreamEvent
+from streamscribe_protocol.messages import Error, Final, Gap, Partial
 
 OPEN_LINES = 2
 """Lines of the open caption that are shown: its newest ones."""
 TENTATIVE = "dim italic"
+BROKEN = "the connection is broken; trying again"
+RESTORED = "connected again"
+LOST = "audio was lost while the connection was broken"
 
 
 class Display(Protocol):
@@ -38,18 +42,30 @@ class Captions:
     def __init__(self, console: Console, live: Live) -> None:
         self._console = console
         self._live = live
+        self._caption = Text()
 
     def show(self, event: StreamEvent) -> None:
         """See ``Display``."""
         match event:
             case Partial():
-                self._live.update(self._open_caption(event), refresh=True)
+                self._caption = self._open_caption(event)
+                self._draw()
             case Final():
-                self._live.update(Text(), refresh=True)
+                self._caption = Text()
+                self._draw()
                 if event.text:
                     self._console.print(Text(event.text))
-            case Error():
+            case Disconnected():
+                self._draw(BROKEN)
+            case Reconnected():
+                self._draw(RESTORED)
+            case Error() | Gap():
                 _warn(event)
+
+    def _draw(self, status: str = "") -> None:
+        status_line = Text(status, style="reverse", no_wrap=True, overflow="ellipsis")
+        lines = [part for part in (self._caption, status_line) if part]
+        self._live.update(Text("\n").join(lines), refresh=True)
 
     def _open_caption(self, partial: Partial) -> Text:
         caption = Text(partial.text[: partial.committed])
@@ -75,7 +91,11 @@ class Lines:
             case Final(text=text) if text:
                 place = f"[{event.end_ms / 1_000:5.2f}] final: " if self._partials else ""
                 click.echo(place + text)
-            case Error():
+            case Disconnected(reason=reason):
+                click.echo(f"{BROKEN}: {reason}", err=True)
+            case Reconnected(after_s=after_s):
+                click.echo(f"{RESTORED} after {after_s:.1f} s", err=True)
+            case Error() | Gap():
                 _warn(event)
 
 
@@ -130,5 +150,6 @@ def open_progress_bar(name: str, length_s: float | None, *, shown: bool) -> Iter
         yield ProgressBar(progress, progress.add_task(name, total=length_s))
 
 
-def _warn(error: Error) -> None:
-    click.echo(f"warning: {error.code}: {error.message}", err=True)
+def _warn(event: Error | Gap) -> None:
+    said = LOST if isinstance(event, Gap) else f"{event.code}: {event.message}"
+    click.echo(f"warning: {said}", err=True)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 import numpy as np
 
@@ -92,7 +93,7 @@ def sent_ms(at_ms: float, packet_ms: float) -> float:
     return math.ceil(round(at_ms / packet_ms, 6)) * packet_ms
 
 
-def delays(seconds: Sequence[float]) -> dict[str, object]:
+def delays(seconds: Sequence[float]) -> dict[str, Any]:
     """Median, 95th percentile and largest of some delays; no numbers when there are none."""
     if not seconds:
         return {"count": 0}

@@ -29,7 +29,7 @@ def listen(
     if list_devices:
         _list_devices()
         return
-    transcriber = make_transcriber(ctx, chosen, partials=True)
+    transcriber = make_transcriber(ctx, chosen, live=True)
     with open_microphone(device_of(device)) as microphone, _stopped_by_interrupt(microphone):
         click.echo(f"listening to {microphone.name}; Ctrl-C ends", err=True)
         with open_display(partials_as_lines=False) as display:

@@ -14,7 +14,7 @@ import click
 GROUP = "streamscribe.commands"
 
 HELP = {
-    "bench": "Load a server with many live streams and measure the captions' delay.",
+    "bench": "Play many live streams, say how late captions are.",
     "check": "Say what is installed, what is missing, how fast this is.",
     "demo": "Watch captions grow, live, from the sample that is included.",
     "export": "Turn a Hugging Face checkpoint into a bundle to serve.",

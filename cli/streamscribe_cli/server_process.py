@@ -1,5 +1,6 @@
 """A server of this installation as a child process, on a free port of this machine."""
 
+import os
 import re
 import signal
 import subprocess
@@ -58,7 +59,12 @@ def local_server(*options: str) -> Iterator[ServerProcess]:
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
         started = time.perf_counter()
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=_without_keys(),
         )
         try:
             said = _first_line(process)
@@ -84,6 +90,11 @@ def terminated_in_good_order() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def _without_keys() -> dict[str, str]:
+    """The environment less the keys of other servers: whoever starts this one has none of them."""
+    return {name: value for name, value in os.environ.items() if name != "STREAMSCRIBE_API_KEYS"}
 
 
 def _first_line(process: subprocess.Popen[str]) -> str:

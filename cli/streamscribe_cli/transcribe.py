@@ -14,7 +14,8 @@ from streamscribe.codec import Encoding
 from streamscribe.errors import AudioError
 from streamscribe.ingest import AudioFormat
 from streamscribe_cli.audio_files import Recording, open_recording, raw_recording
-from streamscribe_cli.display import open_progress_bar
+from streamscribe_cli.devices import device_option
+from streamscribe_cli.display import BROKEN, LOST, open_progress_bar
 from streamscribe_cli.transcriber import (
     Chosen,
     Transcriber,
@@ -22,8 +23,9 @@ from streamscribe_cli.transcriber import (
     transcriber_options,
 )
 from streamscribe_cli.transcript import Format, written
+from streamscribe_client.events import Disconnected
 from streamscribe_protocol.captions import to_text
-from streamscribe_protocol.messages import Error, Final
+from streamscribe_protocol.messages import Error, Final, Gap
 
 if TYPE_CHECKING:
     from streamscribe_cli.audio_files import RawSource
@@ -73,6 +75,7 @@ class Source:
     help="Encoding of raw audio [default: pcm_s16le].",
 )
 @transcriber_options
+@device_option
 @click.pass_context
 def transcribe(  # noqa: PLR0913 - one parameter per option
     ctx: click.Context,
@@ -82,6 +85,7 @@ def transcribe(  # noqa: PLR0913 - one parameter per option
     rate: int | None,
     channels: int | None,
     encoding: str | None,
+    device: str,
     **chosen: Unpack[Chosen],
 ) -> None:
     """Turn recordings into text, JSON or subtitles.
@@ -97,7 +101,7 @@ def transcribe(  # noqa: PLR0913 - one parameter per option
     format = Format(written_as)
     raw = _raw_format(files, rate, channels, encoding)
     sources = _sources(files, format, output)
-    transcriber = make_transcriber(ctx, chosen, partials=False)
+    transcriber = make_transcriber(ctx, chosen, live=False, device=device)
     failed = 0
     separator = ""
     for source in sources:
@@ -192,6 +196,10 @@ def _transcribe(
                         bar.echo(to_text([event]))
                 case Error(code=code, message=message):
                     _warn(source, f"{code}: {message}")
+                case Disconnected(reason=reason):
+                    _warn(source, f"{BROKEN}: {reason}")
+                case Gap():
+                    _warn(source, LOST)
     if not any(final.text for final in finals):
         _warn(source, "no speech found")
     if not streamed:

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 import click
 from click.core import ParameterSource
 
+from streamscribe.device import AUTO
 from streamscribe.ingest import AudioFormat, Ingest
+from streamscribe.loading import ModelChoice, load_one
 from streamscribe.options import Commit, SessionOptions
 from streamscribe.store import DEFAULT_MODEL, SPHINX
 from streamscribe_cli.models import models_dir_option
-from streamscribe_client.dialogue import StreamEvent, StreamOptions
+from streamscribe_client.events import StreamEvent
+from streamscribe_client.stream_options import ConnectOptions
 from streamscribe_protocol.messages import CommitMode
 from streamscribe_server.mailbox import Progress
 from streamscribe_server.speech import Speech, told
@@ -40,6 +43,7 @@ class Chosen(Speech):
     """What ``transcriber_options`` adds to a command's parameters."""
 
     server: str | None
+    api_key: str | None
     model: str | None
     vad: str
     commit: CommitMode
@@ -69,6 +73,11 @@ def transcriber_options(command: F) -> F:
     for option in reversed(
         (
             click.option("--server", metavar="URL", help="Let this server do it."),
+            click.option(
+                "--api-key",
+                metavar="KEY",
+                help="Show it this key [default: STREAMSCRIBE_API_KEY].",
+            ),
             click.option(
                 "--model",
                 metavar="NAME",
@@ -102,22 +111,33 @@ def transcriber_options(command: F) -> F:
     return command
 
 
-def make_transcriber(ctx: click.Context, chosen: Chosen, *, partials: bool) -> Transcriber:
+def make_transcriber(
+    ctx: click.Context, chosen: Chosen, *, live: bool, device: str = AUTO
+) -> Transcriber:
     """What the options of the running command ask for; loads the model if it is for us.
+
+    ``live``: partials are wanted, and a source that can't wait must not wait for a server. Else
+    there are finals only, and a recording waits rather than lose anything.
+    ``device``: what the model runs on, as ``parse_devices`` reads it.
 
     Raises ``click.UsageError`` for options that only the server could follow.
     """
     if chosen["server"] is None:
-        return _local(chosen, partials)
+        if chosen["api_key"] is not None:
+            raise click.UsageError("--api-key is for a --server, and there is none")
+        return _local(chosen, live, device)
+    if device != AUTO:
+        raise click.UsageError("--device can't go with --server, which has chosen already")
     for name, option in _ONLY_LOCAL.items():
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"{option} can't go with --server, which has chosen already")
-    asked = StreamOptions(
+    asked = ConnectOptions(
+        api_key=chosen["api_key"],
         model=chosen["model"],
         language=chosen["language"],
         task=chosen["task"],
         prompt=chosen["prompt"],
-        partials=partials,
+        partials=live,
         commit=chosen["commit"],
         commit_by=chosen["commit_by"],
         latency=chosen["latency"],
@@ -125,24 +145,24 @@ def make_transcriber(ctx: click.Context, chosen: Chosen, *, partials: bool) -> T
         beam_size=chosen["beam_size"],
         temperature=chosen["temperature"],
         hotwords=chosen["hotwords"],
+        overflow="gap" if live else "wait",
+        connection_events=True,
     )
     return RemoteTranscriber(chosen["server"], asked)
 
 
-def _local(chosen: Chosen, partials: bool) -> "LocalTranscriber":
-    from streamscribe.recognizer import load_recognizer
-    from streamscribe.store import find_bundle
-
-    model = chosen["model"] or DEFAULT_MODEL
-    recognizer = load_recognizer(
-        model,
+def _local(chosen: Chosen, partials: bool, device: str) -> "LocalTranscriber":
+    choice = ModelChoice(
+        model=chosen["model"] or DEFAULT_MODEL,
         vad=chosen["vad"],
-        options=told(SessionOptions(partials=partials, commit=Commit(chosen["commit"])), chosen),
         threads=chosen["threads"],
         models_dir=chosen["models_dir"],
         language_model=chosen["language_model"],
+        device=device,
     )
-    return LocalTranscriber(find_bundle(model, chosen["models_dir"]).name, recognizer)
+    options = told(SessionOptions(partials=partials, commit=Commit(chosen["commit"])), chosen)
+    recognizer = load_one(choice, options).recognizer
+    return LocalTranscriber(recognizer.model.name, recognizer)
 
 
 class LocalTranscriber:
@@ -165,7 +185,7 @@ class LocalTranscriber:
 class RemoteTranscriber:
     """A server."""
 
-    def __init__(self, server: str, asked: StreamOptions) -> None:
+    def __init__(self, server: str, asked: ConnectOptions) -> None:
         self.model = asked["model"]
         self._server = server
         self._asked = asked

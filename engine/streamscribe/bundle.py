@@ -11,7 +11,6 @@ from streamscribe.errors import HashMismatch, ModelMissing, UnsupportedSchema
 from streamscribe.families import (
     OPTIONAL_ROLES,
     ROLES,
-    VENDOR_GRAPHS,
     Facts,
     Family,
     FrontEnd,
@@ -19,7 +18,6 @@ from streamscribe.families import (
     read_ctc,
     read_encoder_decoder,
     read_front_end,
-    read_seq2seq,
     read_vocabulary,
 )
 from streamscribe.json_fields import JsonObject, read_json_object
@@ -151,22 +149,14 @@ def load_bundle(source: Path, models_dir: Path | None = None) -> Bundle:
         licence=top.text("licence"),
         source=top.text("source"),
         sample_rate=top.integer("sample_rate", 16_000, 16_000),
-        front_end=read_front_end(top.child("front_end"), architecture),
-        vocabulary=read_vocabulary(top.child("tokens"), family, architecture),
-        facts=_facts(top, family, architecture),
+        front_end=read_front_end(top.child("front_end")),
+        vocabulary=read_vocabulary(top.child("tokens"), family),
+        facts=read_ctc(top) if family is Family.CTC else read_encoder_decoder(top),
         files=_files(top.child("files"), ROLES[family][architecture], OPTIONAL_ROLES[family]),
         wheel=read_wheel(top.child("wheel")) if "wheel" in top.values else None,
         folder=manifest.parent,
         models_dir=models_dir,
     )
-
-
-def _facts(top: JsonObject, family: Family, architecture: str) -> Facts:
-    if family is Family.CTC:
-        return read_ctc(top)
-    if architecture == VENDOR_GRAPHS:
-        return read_seq2seq(top)
-    return read_encoder_decoder(top)
 
 
 COMMON_FIELDS = (

@@ -9,6 +9,7 @@ from streamscribe import ctc_options
 from streamscribe.bundle import Bundle
 from streamscribe.ctc_decoding import CtcDecoding
 from streamscribe.ctc_policy import CtcPolicy
+from streamscribe.device import CPU, Device
 from streamscribe.encoder_input import encoder_input, input_name
 from streamscribe.families import CtcFacts
 from streamscribe.language_model import LanguageModel
@@ -24,7 +25,13 @@ from streamscribe.model import (
     TokenTable,
 )
 from streamscribe.model_files import Role
-from streamscribe.onnx_graph import default_threads, input_names, open_graph
+from streamscribe.onnx_graph import (
+    Placement,
+    default_threads,
+    input_names,
+    open_graph,
+    placement,
+)
 from streamscribe.options import Latency, SessionOptions
 from streamscribe.policy import Policy
 from streamscribe.stages import Told, timed, untold
@@ -40,8 +47,9 @@ class CtcModel:
 
     threads: threads of one model call; ``None``: as many as there are usable cores, at most 4.
     language_model: judges the words of sessions that search with a beam, which is then the rule.
-    Raises what ``Bundle.file`` raises, and ``BrokenModel`` if the runtime can't load a file or
-    the graph has other inputs than the bundle states.
+    device: what all its graphs run on.
+    Raises what ``Bundle.file`` raises, ``DeviceUnavailable``, and ``BrokenModel`` if the runtime
+    can't load a file or the graph has other inputs than the bundle states.
     """
 
     def __init__(
@@ -49,6 +57,7 @@ class CtcModel:
         bundle: Bundle,
         *,
         threads: int | None = None,
+        device: Device = CPU,
         language_model: LanguageModel | None = None,
     ) -> None:
         facts = bundle.facts
@@ -67,8 +76,10 @@ class CtcModel:
         threads = threads or default_threads()
         if bundle.has(Role.WEIGHTS):
             bundle.file(Role.WEIGHTS)  # checked here; the runtime finds it by the graph
-        self._encoder = open_graph(bundle.file(Role.ENCODER), threads)
-        self._head = open_graph(bundle.file(Role.HEAD), threads) if bundle.has(Role.HEAD) else None
+        self._encoder = open_graph(bundle.file(Role.ENCODER), threads, device)
+        self._head = (
+            open_graph(bundle.file(Role.HEAD), threads, device) if bundle.has(Role.HEAD) else None
+        )
         self._input = input_name(bundle.front_end, input_names(self._encoder), bundle.name)
         self._masked = "attention_mask" in input_names(self._encoder)
 
@@ -78,9 +89,10 @@ class CtcModel:
         return self._tokens
 
     @property
-    def provider(self) -> str:
-        """The execution provider that really runs the encoder."""
-        return str(self._encoder.get_providers()[0])
+    def placements(self) -> tuple[Placement, ...]:
+        """Where each graph really runs."""
+        head = () if self._head is None else (placement("head", self._head),)
+        return placement("encoder", self._encoder), *head
 
     def resolve(self, options: SessionOptions) -> SessionOptions:
         """The options with a preset of latency, its hop, and a search.

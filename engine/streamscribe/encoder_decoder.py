@@ -6,6 +6,7 @@ it, and steps of several sessions share the decoder's calls (``passes.py``).
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -13,23 +14,31 @@ import numpy as np
 from streamscribe import guards
 from streamscribe.abilities import Abilities
 from streamscribe.bundle import Bundle
+from streamscribe.device import CPU, Device
 from streamscribe.encoder_input import encoder_input, input_name
 from streamscribe.families import EncoderDecoderFacts
+from streamscribe.front_blocks import FrontBlocks
 from streamscribe.model import (
     DecodeResult,
     DecodeStep,
-    Features,
-    Samples,
+    FrontState,
     Step,
     StepKind,
     StepResult,
     TokenTable,
 )
 from streamscribe.model_files import Role
-from streamscribe.onnx_graph import default_threads, input_names, open_graph, output_names
+from streamscribe.onnx_graph import (
+    Placement,
+    default_threads,
+    input_names,
+    open_graph,
+    output_names,
+    placement,
+)
 from streamscribe.options import Search as SearchKind
 from streamscribe.options import SessionOptions, Task
-from streamscribe.passes import Audio, Passes, Row, TokenCache
+from streamscribe.passes import Arrays, Audio, Passes, Row, TokenCache
 from streamscribe.policy import Policy
 from streamscribe.prompts import Prompts
 from streamscribe.seq2seq import Answer, Ask
@@ -37,22 +46,27 @@ from streamscribe.seq2seq_decoding import MEAN_LOG_PROB_MIN, Decoding
 from streamscribe.seq2seq_options import resolve
 from streamscribe.seq2seq_policy import Seq2SeqPolicy, Traits
 from streamscribe.stages import Told, timed, untold
-from streamscribe.timeline import SAMPLE_RATE
+from streamscribe.timeline import SAMPLE_RATE, ms_to_len
 from streamscribe.tokens import PieceTable
 
 UNLIKELY_BEGINNING: Final = -2.0
 """Log-probability of a first token that little speech begins with, and much noise."""
+
+LEAD_LEN: Final = ms_to_len(36)
+"""Silence that Moonshine is given before audio that is heard again: one and a half of its frames,
+so that the new frames lie between the old ones and no audio is lost or added."""
 
 
 class EncoderDecoderModel:
     """A bundle with seq2seq graphs of our own, ready to run; see ``AcousticModel``.
 
     threads: threads of one model call; ``None``: as many as there are usable cores, at most 4.
-    Raises what ``Bundle.file`` raises, and ``BrokenModel`` if the runtime can't load a file or
-    the graphs do not have the inputs that the bundle states.
+    device: what all its graphs run on.
+    Raises what ``Bundle.file`` raises, ``DeviceUnavailable``, and ``BrokenModel`` if the runtime
+    can't load a file or the graphs do not have the inputs that the bundle states.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int | None = None, device: Device = CPU) -> None:
         facts = bundle.facts
         assert isinstance(facts, EncoderDecoderFacts), f"{bundle.name} has other graphs"
         self.name = bundle.name
@@ -72,10 +86,16 @@ class EncoderDecoderModel:
         for role in (Role.WEIGHTS, Role.DECODER_WEIGHTS):
             if bundle.has(role):
                 bundle.file(role)  # checked here; the runtime finds it by the graph
-        self._encoder = open_graph(bundle.file(Role.ENCODER), threads)
+        self._encoder = open_graph(bundle.file(Role.ENCODER), threads, device)
         self._encoded = sorted(output_names(self._encoder))
-        self.passes = Passes(open_graph(bundle.file(Role.DECODER), threads), facts)
-        self._input = input_name(bundle.front_end, input_names(self._encoder), bundle.name)
+        self.passes = Passes(open_graph(bundle.file(Role.DECODER), threads, device), facts)
+        self._front: FrontBlocks | None = None
+        self._input = ""
+        if bundle.has(Role.FRONT):
+            front = open_graph(bundle.file(Role.FRONT), threads, device)
+            self._front = FrontBlocks(front, bundle.name)
+        else:
+            self._input = input_name(bundle.front_end, input_names(self._encoder), bundle.name)
 
     @property
     def tokens(self) -> TokenTable:
@@ -88,9 +108,9 @@ class EncoderDecoderModel:
         return self.facts.max_tokens_per_s
 
     @property
-    def provider(self) -> str:
-        """The execution provider that really runs the encoder."""
-        return str(self._encoder.get_providers()[0])
+    def placements(self) -> tuple[Placement, ...]:
+        """Where each graph really runs."""
+        return placement("encoder", self._encoder), self.passes.placement
 
     def resolve(self, options: SessionOptions) -> SessionOptions:
         """The options as this model follows them; ``OptionError`` for those that it can't."""
@@ -108,6 +128,12 @@ class EncoderDecoderModel:
 
     def new_policy(self, options: SessionOptions) -> Policy:
         """A seq2seq policy with this model's vocabulary."""
+        if self._front is not None:
+            doubt = guards.Doubt(max_tokens_per_s=self.max_tokens_per_s)
+            moonshine = Traits(
+                self.max_tokens_per_s, lead_len=LEAD_LEN, doubt=doubt, thorough=False
+            )
+            return Seq2SeqPolicy(options, self._tokens, moonshine)
         traits = Traits(
             self.facts.max_tokens_per_s,
             front_end=self.front_end,
@@ -142,10 +168,17 @@ class EncoderDecoderModel:
 
     def _together(self, steps: list[DecodeStep]) -> list[DecodeResult]:
         audible = [at for at, step in enumerate(steps) if self._is_audible(step)]
+        with timed("features", self.told):
+            heard = [self._heard(steps[at]) for at in audible]
         with timed("encode", self.told):
-            encoded = self.encode([steps[at] for at in audible])
+            encoded = self._encode([inputs for inputs, _ in heard])
+        fronts = {at: front for at, (_, front) in zip(audible, heard, strict=True)}
+        audios = dict(zip(audible, encoded, strict=True))
         with timed("decode", self.told):
-            return self._decode(steps, dict(zip(audible, encoded, strict=True)))
+            found = self._decode(steps, audios)
+        return [
+            replace(one, front=fronts[at]) if at in fronts else one for at, one in enumerate(found)
+        ]
 
     def _decode(self, steps: list[DecodeStep], audios: dict[int, Audio]) -> list[DecodeResult]:
         found = [DecodeResult((), (), True)] * len(steps)
@@ -168,30 +201,37 @@ class EncoderDecoderModel:
         return len(step.samples) >= max(1, self.front_end.receptive_field_len)
 
     def encode(self, steps: list[DecodeStep]) -> list[Audio]:
-        """What the decoder will ask of each step's audio; equal lengths share a call."""
-        features = [self._features(step) for step in steps]
-        groups: dict[int, list[int]] = {}
-        for at, one in enumerate(features):
-            groups.setdefault(len(one), []).append(at)
+        """What the decoder will ask of each step's audio."""
+        return self._encode([self._heard(step)[0] for step in steps])
+
+    def _encode(self, given: list[Arrays]) -> list[Audio]:
+        """Audio of what the encoder is given of each step; equal lengths share a call."""
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for at, inputs in enumerate(given):
+            groups.setdefault(tuple(len(array) for array in inputs.values()), []).append(at)
         audios: dict[int, Audio] = {}
         for group in groups.values():
-            batch = np.stack([features[at] for at in group])
-            outputs = self._encoder.run(self._encoded, {self._input: batch})
+            batch = {name: np.stack([given[at][name] for at in group]) for name in given[group[0]]}
+            outputs = self._encoder.run(self._encoded, batch)
             for row, at in enumerate(group):
                 audios[at] = {
                     name: array[row : row + 1]
                     for name, array in zip(self._encoded, outputs, strict=True)
                 }
-        return [audios[at] for at in range(len(steps))]
+        return [audios[at] for at in range(len(given))]
 
-    def _features(self, step: DecodeStep) -> Features | Samples:
+    def _heard(self, step: DecodeStep) -> tuple[Arrays, FrontState | None]:
+        """What the encoder is given of a step's audio, and what the next step may go on from."""
+        if self._front is not None:
+            front = self._front.hear(step.samples, step.front)
+            return front.inputs, front.state
         if step.features is not None:
-            return step.features
+            return {self._input: step.features}, None
         silence_len = self.front_end.silence_after(len(step.samples))
         samples = step.samples
         if silence_len:
             samples = np.concatenate((samples, np.zeros(silence_len, dtype=np.float32)))
-        return encoder_input(samples, self.front_end)
+        return {self._input: encoder_input(samples, self.front_end)}, None
 
 
 def _checked(step: Step) -> DecodeStep:

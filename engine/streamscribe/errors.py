@@ -12,11 +12,14 @@
     │   └── BacklogExceeded        more audio than may wait
     ├── OptionError                a setting outside what is allowed
     │   └── UnsupportedLanguage
+    ├── DeviceUnavailable          what a model was to run on
     └── BundleError                the model's files
         ├── UnknownModel
         ├── ModelMissing           known, but not on this machine
         ├── HashMismatch
         ├── UnsupportedSchema      made for a later version
+        ├── ConverterMissing       a model with a recipe, and nothing installed that follows it
+        ├── NoRoom                 it does not fit on the disk
         └── BrokenModel            the files are there and can't be used
 
 Each message says what was wrong, what was got and what is allowed. ``code`` is the stable
@@ -24,6 +27,7 @@ name that goes over the wire.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -119,6 +123,15 @@ class UnsupportedLanguage(OptionError):
         super().__init__(name="language", got=got, allowed=known)
 
 
+class DeviceUnavailable(StreamscribeError):
+    """What the model was to run on can't be had here. Nothing else is taken in its place."""
+
+    code = "device_unavailable"
+
+    def __init__(self, *, device: str, why: str, there: str, mend: str) -> None:
+        super().__init__(f"device {device} can't be used: {why}; here are {there}; {mend}")
+
+
 class BundleError(StreamscribeError):
     """The model's files can't be used."""
 
@@ -158,6 +171,24 @@ class UnsupportedSchema(BundleError):
         super().__init__(
             f"{manifest} has schema {got}; allowed: up to {newest};"
             " a newer streamscribe may read it"
+        )
+
+
+class ConverterMissing(BundleError):
+    """What a recipe's converter needs is not installed."""
+
+    code = "converter_missing"
+
+
+class NoRoom(BundleError):
+    """The model does not fit on the disk."""
+
+    code = "no_room"
+
+    def __init__(self, *, name: str, folder: Path, free: int, needed: int) -> None:
+        super().__init__(
+            f"no room for {name}: {free / 1e6:.0f} MB are free in {folder}; making it may need"
+            f" {needed / 1e6:.0f} MB there for a while"
         )
 
 

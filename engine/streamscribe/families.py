@@ -31,17 +31,15 @@ _LENGTHS: Final = ("shortest_len", "tail_len", "longest_len")
 
 _ENCODER_ONLY: Final = (Role.ENCODER, Role.TOKENIZER)
 _BOTH: Final = (Role.ENCODER, Role.DECODER, Role.TOKENIZER)
-VENDOR_GRAPHS: Final = "moonshine"
-"""The only seq2seq architecture whose graphs are not our own."""
 
 ROLES: Final[Mapping[Family, Mapping[str, tuple[Role, ...]]]] = MappingProxyType(
     {
         Family.SEQ2SEQ: {
-            "moonshine": _BOTH,  # the vendor's graphs
+            "moonshine": (Role.FRONT, *_BOTH),  # of the vendor's files
             "whisper": _BOTH,
             "speech-encoder-decoder": _BOTH,
             "speech-to-text": _BOTH,
-            "moonshine-cached": _BOTH,  # of a checkpoint
+            "moonshine-cached": _BOTH,  # of a checkpoint of transformers
             "speecht5": _BOTH,
         },
         Family.CTC: {
@@ -110,20 +108,6 @@ class Vocabulary:
     """How the tokenizer's file is laid out."""
     size: int
     """Width of the logits; the tokenizer may name fewer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seq2SeqFacts:
-    """What decoding token by token needs to know."""
-
-    bos: int
-    eos: int
-    max_tokens_per_s: float
-    """More tokens than this per second of audio are not speech."""
-    layers: int
-    heads: int
-    head_dim: int
-    """The key-value cache: per layer (batch, heads, tokens, head_dim) float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,17 +184,14 @@ class CtcFacts:
     chunks: Mapping[Latency, Chunk]
 
 
-Facts: TypeAlias = Seq2SeqFacts | EncoderDecoderFacts | CtcFacts
+Facts: TypeAlias = EncoderDecoderFacts | CtcFacts
 
 
-def read_front_end(fields: JsonObject, architecture: str) -> FrontEnd:
+def read_front_end(fields: JsonObject) -> FrontEnd:
     """The object ``front_end``."""
     known = ["receptive_field_len", "stride_len"]
     receptive_field_len = fields.integer("receptive_field_len", 1, 1_000_000)
     stride_len = fields.integer("stride_len", 1, 1_000_000)
-    if architecture == VENDOR_GRAPHS:
-        fields.only(known)
-        return FrontEnd(receptive_field_len, stride_len)
     mel, normalize = None, False
     if fields.choice("features", ["waveform", "log-mel"]) == "log-mel":
         # Imported here, because a manifest is read before numpy is needed.
@@ -228,30 +209,12 @@ def read_front_end(fields: JsonObject, architecture: str) -> FrontEnd:
     return FrontEnd(receptive_field_len, stride_len, normalize=normalize, mel=mel, **lengths)
 
 
-def read_vocabulary(fields: JsonObject, family: Family, architecture: str) -> Vocabulary:
+def read_vocabulary(fields: JsonObject, family: Family) -> Vocabulary:
     """What is the same in every family's object ``tokens``."""
     format = "ctc-pieces" if family is Family.CTC else "pieces"
-    if architecture == VENDOR_GRAPHS:
-        format = "moonshine-bin"
     return Vocabulary(
         format=fields.choice("format", [format]),
         size=fields.integer("vocabulary_size", 2, 10_000_000),
-    )
-
-
-def read_seq2seq(top: JsonObject) -> Seq2SeqFacts:
-    """The family's facts, from the objects ``tokens`` and ``decoder``."""
-    tokens, decoder = top.child("tokens"), top.child("decoder")
-    tokens.only(["format", "vocabulary_size", "bos", "eos", "max_per_s"])
-    decoder.only(["layers", "heads", "head_dim"])
-    size = tokens.integer("vocabulary_size", 2, 10_000_000)
-    return Seq2SeqFacts(
-        bos=tokens.integer("bos", 0, size - 1),
-        eos=tokens.integer("eos", 0, size - 1),
-        max_tokens_per_s=tokens.number("max_per_s", 0.1, 1_000.0),
-        layers=decoder.integer("layers", 1, 1_000),
-        heads=decoder.integer("heads", 1, 1_000),
-        head_dim=decoder.integer("head_dim", 1, 10_000),
     )
 
 

@@ -8,7 +8,7 @@ a model owns no stream, and two sessions can never touch each other. There are t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from streamscribe.options import Search, SessionOptions, Task
 
-if TYPE_CHECKING:  # policies speak in steps
+if TYPE_CHECKING:  # policies speak in steps; placements are the runtime's
+    from streamscribe.onnx_graph import Placement
     from streamscribe.policy import Policy
     from streamscribe.stages import Told
 
@@ -27,6 +28,9 @@ Features: TypeAlias = npt.NDArray[np.float32]
 """(frames, bands): what an encoder takes instead of samples."""
 LogProbs: TypeAlias = npt.NDArray[np.float32]
 """(frames, vocabulary): natural log-probabilities."""
+
+
+Array: TypeAlias = npt.NDArray[np.float32]
 
 
 class StepKind(StrEnum):
@@ -53,6 +57,16 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
+class FrontState:
+    """What an encoder's first layers made of the beginning of a window, for the next window.
+
+    Only the model that gave it knows what is in it (``front_blocks.py``).
+    """
+
+    blocks: tuple[tuple[Array, Array], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DecodeStep:
     """Decode ``samples``, starting from text that is already known or guessed."""
 
@@ -69,6 +83,8 @@ class DecodeStep:
     features: Features | None = None
     """Of ``samples`` and the silence after them, where the session has computed them already."""
     wish: Wish = Wish()
+    front: FrontState | None = field(default=None, compare=False, repr=False)
+    """What an earlier step with the same first sample gave; the result is the same without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +111,8 @@ class DecodeResult:
     """One per token, of models with alignment heads; of others empty."""
     language: str | None = None
     """What was spoken, of models that were asked to detect it."""
+    front: FrontState | None = field(default=None, compare=False, repr=False)
+    """For the next step whose samples begin with these."""
 
     @property
     def mean_log_prob(self) -> float:
@@ -181,4 +199,13 @@ class AcousticModel(Protocol):
 
         Only steps that this model's policy asked for may be given.
         """
+        ...
+
+
+class PlacedModel(AcousticModel, Protocol):
+    """A model of graphs, which run somewhere."""
+
+    @property
+    def placements(self) -> "tuple[Placement, ...]":
+        """Where each graph really runs."""
         ...

@@ -19,6 +19,7 @@ from streamscribe.errors import BrokenModel, HashMismatch
 class Role(StrEnum):
     """What a file is for."""
 
+    FRONT = "front"  # the first layers of an encoder, where they are a graph of their own
     ENCODER = "encoder"
     DECODER = "decoder"
     HEAD = "head"

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from streamscribe.errors import BrokenModel
 from streamscribe.families import EncoderDecoderFacts
-from streamscribe.onnx_graph import Graph, input_names, output_names
+from streamscribe.onnx_graph import Graph, Placement, input_names, output_names, placement
 from streamscribe.seq2seq import Answer, Ask
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -69,6 +69,11 @@ class Passes:
         self._names = ["logits", *self._cached, *(["attention"] if self._attends else [])]
         self._nothing = np.zeros((1, facts.heads, 0, facts.head_dim), dtype=np.float32)
         self._kept = _Kept()
+
+    @property
+    def placement(self) -> Placement:
+        """Where the graph really runs."""
+        return placement("decoder", self._graph)
 
     @property
     def batchable(self) -> bool:

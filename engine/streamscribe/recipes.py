@@ -5,11 +5,14 @@ files to take out of them, and the converter that makes a bundle of those files.
 describes every field.
 """
 
+import hashlib
+import json
 import re
 import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -24,8 +27,8 @@ QUANTIZATIONS = ("none", "int8", "fp16")
 CONVERTER_PATTERN = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 FILE_PATTERN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 FIELDS = (
-    "schema", "name", "title", "languages", "licence", "source", "converter", "quantize", "size",
-    "wheels", "files",
+    "schema", "name", "title", "languages", "licence", "source", "converter", "revision",
+    "quantize", "size", "wheels", "files",
 )  # fmt: skip
 
 
@@ -61,6 +64,8 @@ class Recipe:
     source: str
     converter: str
     """Name of an entry point in the group ``streamscribe.converters``."""
+    revision: int
+    """Of what that converter makes of these files."""
     quantize: str
     size: int
     """Bytes of the bundle's files, about."""
@@ -76,6 +81,13 @@ class Recipe:
             "licence": self.licence,
             "source": self.source,
         }
+
+    @property
+    def key(self) -> str:
+        """Tells what is made of these files by this revision from whatever else there was."""
+        parts = [[file.name, *(part.sha256 for part in file.parts)] for file in self.files]
+        facts = json.dumps([self.converter, self.revision, self.quantize, parts])
+        return hashlib.sha256(facts.encode()).hexdigest()[:12]
 
     @property
     def source_size(self) -> int:
@@ -103,6 +115,7 @@ def load_recipe(path: Path) -> Recipe:
         licence=top.text("licence"),
         source=top.text("source"),
         converter=top.matching("converter", CONVERTER_PATTERN, "up to 100 of a-z, 0-9 and '-'"),
+        revision=top.integer("revision", 1, 1_000_000) if "revision" in top.values else 1,
         quantize=top.choice("quantize", QUANTIZATIONS),
         size=top.integer("size", 1, SIZE_MAX),
         wheels=wheels,
@@ -124,6 +137,35 @@ def assemble(recipe: Recipe, wheels: Sequence[Path], folder: Path) -> None:
         with (folder / file.name).open("wb") as written:
             for part in file.parts:
                 _append(part, found[part.wheel.filename], written)
+
+
+def lies_installed(recipe: Recipe) -> bool:
+    """Whether every file that the recipe names lies in an installed package."""
+    return all(_installed(part).is_file() for file in recipe.files for part in file.parts)
+
+
+def assemble_installed(recipe: Recipe, folder: Path) -> None:
+    """Write the recipe's source files into ``folder``, out of installed packages.
+
+    Raises ``HashMismatch`` for a file that is not the one that the recipe names.
+    """
+    for file in recipe.files:
+        with (folder / file.name).open("wb") as written:
+            for part in file.parts:
+                path = _installed(part)
+                with path.open("rb") as content:
+                    got = copy(content, written)
+                if got != part.sha256:
+                    raise HashMismatch(path=str(path), got=got, expected=part.sha256)
+
+
+def _installed(part: Part) -> Path:
+    """Where a part lies if its wheel is installed; a place where nothing lies if it isn't."""
+    try:
+        found = distribution(part.wheel.filename.partition("-")[0])
+    except PackageNotFoundError:
+        return Path(part.path.name) / "not installed"
+    return Path(str(found.locate_file(part.path)))
 
 
 def _match(recipe: Recipe, wheels: Sequence[Path]) -> dict[str, Path]:

@@ -12,15 +12,17 @@ import numpy as np
 
 from streamscribe.bundle import Bundle
 from streamscribe.continuation import Continuation
+from streamscribe.converting import ready_bundle
+from streamscribe.device import CPU, Device
 from streamscribe.errors import OptionError
 from streamscribe.events import Event
-from streamscribe.families import VENDOR_GRAPHS, Family
+from streamscribe.families import Family
 from streamscribe.language_model import load_language_model
-from streamscribe.model import AcousticModel, Samples, Step, StepResult
+from streamscribe.model import AcousticModel, PlacedModel, Samples, Step, StepResult
 from streamscribe.options import SessionOptions
 from streamscribe.session import Session
 from streamscribe.stages import Told, timed_vads
-from streamscribe.store import DEFAULT_MODEL, find_bundle, find_language_model
+from streamscribe.store import DEFAULT_MODEL, find_language_model
 from streamscribe.timeline import SAMPLE_RATE, ms_to_len
 from streamscribe.vad import VadFactory, make_vad
 
@@ -106,25 +108,33 @@ def load_recognizer(
     models_dir: Path | None = None,
     language_model: str | None = None,
 ) -> Recognizer:
-    """Load a model by name or bundle folder; ``threads`` is per model call.
+    """Load a model by name or bundle folder, to run on the CPU; ``threads`` is per model call.
+
+    On other devices, or on the best one: ``loading.load_recognizers``.
+
+    A model with a recipe whose files are installed is made first: see ``converting.py``.
 
     language_model: judges a CTC model's words; what ``find_language_model`` finds.
 
     Raises ``BundleError`` if the model can't be had, ``OptionError`` for an unknown detector.
     """
     factory = make_vad(vad)
-    bundle = find_bundle(model, models_dir)
+    bundle = ready_bundle(model, models_dir)
     loaded = load_model(bundle, threads=threads, language_model=language_model)
     return Recognizer(loaded, factory, options)
 
 
 def load_model(
-    bundle: Bundle, *, threads: int | None = None, language_model: str | None = None
-) -> AcousticModel:
+    bundle: Bundle,
+    *,
+    threads: int | None = None,
+    language_model: str | None = None,
+    device: Device = CPU,
+) -> PlacedModel:
     """The bundle's model, ready to run.
 
-    Raises ``BundleError`` if a file can't be used, ``OptionError`` if the model's family has no
-    use for a language model.
+    Raises ``BundleError`` if a file can't be used, ``DeviceUnavailable`` if the device can't be
+    had, ``OptionError`` if the model's family has no use for a language model.
     """
     # Imported here, because the pure engine must load without the runtime.
     match bundle.family:
@@ -132,20 +142,16 @@ def load_model(
             if language_model is not None:
                 allowed = f"none: {bundle.name} is a seq2seq model, which is its own"
                 raise OptionError(name="language_model", got=language_model, allowed=allowed)
-            if bundle.architecture == VENDOR_GRAPHS:
-                from streamscribe.moonshine_model import MoonshineModel
-
-                return MoonshineModel(bundle, threads=threads)
             from streamscribe.encoder_decoder import EncoderDecoderModel
 
-            return EncoderDecoderModel(bundle, threads=threads)
+            return EncoderDecoderModel(bundle, threads=threads, device=device)
         case Family.CTC:
             from streamscribe.ctc_model import CtcModel
 
             if language_model is None:
-                return CtcModel(bundle, threads=threads)
+                return CtcModel(bundle, threads=threads, device=device)
             words = load_language_model(find_language_model(language_model))
-            return CtcModel(bundle, threads=threads, language_model=words)
+            return CtcModel(bundle, threads=threads, device=device, language_model=words)
 
 
 def transcribe(

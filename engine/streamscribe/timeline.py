@@ -54,7 +54,7 @@ def at_from_rate(at: int, rate_hz: int) -> int:
     """Position of ``at``, which is on a clock of ``rate_hz`` samples per second.
 
     The last position that ``samples_at_rate`` takes to ``at`` or to before it, so that what was
-    acknowledged as ``at`` never lies after it. Within one sample of the true position.
+    acknowledged as ``at`` never lies after it. Within a sample, of the coarser clock, of the truth.
     """
     return ((at + 1) * SAMPLE_RATE - 1) // rate_hz if at else 0
 

@@ -8,9 +8,11 @@ import click
 from streamscribe.errors import BundleError
 from streamscribe.machine import usable_cores
 from streamscribe.model_files import Role
-from streamscribe.store import DEFAULT_MODEL, find_bundle
+from streamscribe.store import find_bundle
 from streamscribe_export.errors import ExportExtraMissing
 
+ENCODER_OF = "moonshine-tiny-en-ctc"
+"""The bundle whose encoder a head is trained on: the default model's, as the vendor ships it."""
 NEEDED = ("torch", "onnx")
 
 
@@ -101,7 +103,7 @@ def finetune(  # noqa: PLR0913 - one parameter per option
     from streamscribe_export.ctc_head.making import Order, make
 
     try:
-        bundle = find_bundle(DEFAULT_MODEL)
+        bundle = find_bundle(ENCODER_OF)
         order = Order(
             corpus=corpus,
             texts=texts,

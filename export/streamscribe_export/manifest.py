@@ -8,7 +8,7 @@ from typing import Any
 from streamscribe.bundle import MANIFEST_NAME, SCHEMA_VERSION
 from streamscribe_export.graph import weights_beside
 from streamscribe_export.pieces import Piece
-from streamscribe_export.stages import DECODER, ENCODER, TOKENS
+from streamscribe_export.stages import DECODER, ENCODER, FRONT, TOKENS
 from streamscribe_export.staging import describe_file
 
 
@@ -37,6 +37,7 @@ def bundle_files(folder: Path) -> dict[str, Path]:
     """The files that there are, by role."""
     encoder, decoder = folder / ENCODER, folder / DECODER
     roles = {
+        "front": folder / FRONT,
         "encoder": encoder,
         "weights": weights_beside(encoder),
         "decoder": decoder,

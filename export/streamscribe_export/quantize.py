@@ -187,10 +187,9 @@ class _Editor:
         self._graph = graph
         self._nodes: list[Any] = []
         self._rows: set[str] = set()
-        self._constant("levels", np.array(127, dtype=np.float32))
-        self._constant("all_levels", np.array(255, dtype=np.float32))
+        self._constant("of_levels", np.array(1 / 127, dtype=np.float32))
+        self._constant("of_all_levels", np.array(1 / 255, dtype=np.float32))
         self._constant("least_range", np.array(1e-9, dtype=np.float32))
-        self._constant("one", np.array(1, dtype=np.float32))
         self._constant("zero", np.array(0, dtype=np.uint8))
         self._constant("middle", np.array(128, dtype=np.uint8))
 
@@ -202,17 +201,19 @@ class _Editor:
         lifted = weights.shape[1] < weights.shape[0]
         row = self._row(node.input[0], lifted=lifted)
         base = f"int8/{node.output[0]}"
-        scale = np.maximum(abs(weights).max(axis=0), 1e-12).astype(np.float32) / top
+        scale = _scales(weights, top)
         whole = np.clip(np.rint(weights / scale), -top, top).astype(np.int8)
         self._constant(f"{base}/weights", whole)
         self._constant(f"{base}/scale", scale)
-        zero = "int8/zero" if lifted else "int8/middle"
+        zero, level = "int8/middle", "int8/of_levels"
+        if lifted:
+            zero, level = "int8/zero", "int8/of_all_levels"
         scaled = f"{base}/scaled" if lifted else node.output[0]
         # ONNX Runtime would fuse these from standard operations, too, but then takes in the bias
         # that follows, and scales it by frames as well.
-        product = [f"{row}/q", f"{base}/weights", "int8/one", f"{base}/scale", zero]
+        product = [f"{row}/q", f"{base}/weights", level, f"{base}/scale", zero]
         self._add("MatMulIntegerToFloat", product, f"{base}/columns", domain=CONTRIBUTED)
-        self._add("Mul", [f"{base}/columns", f"{row}/scale"], scaled)
+        self._add("Mul", [f"{base}/columns", f"{row}/range"], scaled)
         if lifted:
             columns = whole.astype(np.int64).sum(axis=0) * scale.astype(np.float64)
             self._constant(f"{base}/sums", columns.astype(np.float32))
@@ -229,23 +230,20 @@ class _Editor:
         if row in self._rows:
             return row
         self._rows.add(row)
-        self._add("ReduceMin", [name], f"{row}/low", axes=[-1], keepdims=1)
-        self._add("ReduceMax", [name], f"{row}/high", axes=[-1], keepdims=1)
-        if lifted:
-            self._add("Sub", [f"{row}/high", f"{row}/low"], f"{row}/span")
-            spans, levels, zero = [f"{row}/span"], "int8/all_levels", "int8/zero"
-        else:
-            self._add("Neg", [f"{row}/low"], f"{row}/depth")
-            spans, levels, zero = [f"{row}/high", f"{row}/depth"], "int8/levels", "int8/middle"
-        self._add("Max", [*spans, "int8/least_range"], f"{row}/range")
-        self._add("Div", [f"{row}/range", levels], f"{row}/scale")
-        self._add("Div", [levels, f"{row}/range"], f"{row}/inverse")
         above = name
         if lifted:
-            above = f"{row}/above"
+            above, level, zero = f"{row}/above", "int8/of_all_levels", "int8/zero"
+            self._add("ReduceMin", [name], f"{row}/low", axes=[-1], keepdims=1)
+            self._add("ReduceMax", [name], f"{row}/high", axes=[-1], keepdims=1)
+            self._add("Sub", [f"{row}/high", f"{row}/low"], f"{row}/span")
             self._add("Sub", [name, f"{row}/low"], above)
-        self._add("Mul", [above, f"{row}/inverse"], f"{row}/level")
-        self._add("QuantizeLinear", [f"{row}/level", "int8/one", zero], f"{row}/q")
+        else:
+            level, zero = "int8/of_levels", "int8/middle"
+            self._add("Abs", [name], f"{row}/size")
+            self._add("ReduceMax", [f"{row}/size"], f"{row}/span", axes=[-1], keepdims=1)
+        self._add("Max", [f"{row}/span", "int8/least_range"], f"{row}/range")
+        self._add("Div", [above, f"{row}/range"], f"{row}/part")
+        self._add("QuantizeLinear", [f"{row}/part", level, zero], f"{row}/q")
         return row
 
     def _add(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> None:  # noqa: ANN401
@@ -258,6 +256,21 @@ class _Editor:
 
         full = name if name.startswith("int8/") else f"int8/{name}"
         self._graph.initializer.append(numpy_helper.from_array(value, full))
+
+
+def _scales(weights: npt.NDArray[np.float32], top: int) -> npt.NDArray[np.float32]:
+    """The scale of each column.
+
+    Weights that were quantised before are whole multiples of some step. Where ``top`` steps are
+    enough for a column, that step is its scale, and nothing is rounded a second time.
+    """
+    scale = np.maximum(abs(weights).max(axis=0), 1e-12).astype(np.float32) / top
+    gaps = np.diff(np.sort(weights, axis=0), axis=0)
+    step = np.where(gaps > scale / 64, gaps, np.inf).min(axis=0)
+    levels = weights / step
+    whole = abs(levels - np.rint(levels)).max(axis=0) < 1e-2
+    kept = whole & (abs(levels).max(axis=0) < top + 0.5)
+    return np.where(kept, step, scale).astype(np.float32)
 
 
 def _is_product(node: Any, floats: dict[str, Any]) -> bool:  # noqa: ANN401

@@ -9,6 +9,7 @@ from streamscribe.model import Samples
 from streamscribe_export.pieces import Piece
 from streamscribe_export.signals import Signal
 
+FRONT: Final = "front.onnx"
 ENCODER: Final = "encoder.onnx"
 DECODER: Final = "decoder.onnx"
 TOKENS: Final = "tokens.json"

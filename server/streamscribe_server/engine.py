@@ -19,6 +19,7 @@ from streamscribe_server.catalogue import ServedModel
 from streamscribe_server.engine_stream import EngineStream
 from streamscribe_server.limits import Limits
 from streamscribe_server.load import Load
+from streamscribe_server.logs import stream_line
 from streamscribe_server.mailbox import (
     Audio,
     Close,
@@ -90,9 +91,10 @@ class Engine:
         else:
             self.load.opened(self._clock())
             audio = command.format
-            logger.info(
-                "stream %s opened: model=%s encoding=%s rate_hz=%d channels=%d",
-                stream_id, self._model.name, audio.encoding, audio.rate_hz, audio.channels,
+            self._metrics.opened()
+            stream_line(
+                logger, stream_id, "opened", key=command.key, model=self._model.name,
+                encoding=str(audio.encoding), rate_hz=audio.rate_hz, channels=audio.channels,
             )  # fmt: skip
 
     def apply(self, stream_id: str, command: Command, posted_s: float) -> None:
@@ -104,9 +106,12 @@ class Engine:
             case Close(reason):
                 del self._streams[stream_id]
                 self._sort(stream_id, stream)
-                _log_closed(stream_id, stream, reason)
+                self._metrics.closed(reason)
+                _log_closed(stream_id, stream, self._model.name, reason)
             case Audio() | Flush() | Hotwords() | Finish():
                 stream.post(command, posted_s)
+                if isinstance(command, Audio):
+                    self._metrics.audio(len(command.data) / stream.bytes_per_s)
                 self._sort(stream_id, stream)
             case Open():
                 raise AssertionError("open is a call of its own")
@@ -244,15 +249,18 @@ class Engine:
         return self._streams.get(part.stream_id) is part.stream and not part.stream.over
 
 
-def _log_closed(stream_id: str, stream: EngineStream, reason: str) -> None:
+def _log_closed(stream_id: str, stream: EngineStream, model: str, reason: str) -> None:
     counters, audio_s = stream.counters, stream.audio_s
-    logger.info(
-        "stream %s closed: audio_s=%.1f rtf=%.3f lag_max_ms=%d steps=%d skipped=%d reason=%s",
+    stream_line(
+        logger,
         stream_id,
-        audio_s,
-        counters.compute_s / audio_s if audio_s else 0.0,
-        round(counters.lag_max_s * 1_000),
-        counters.steps,
-        counters.skipped,
-        reason,
+        "closed",
+        key=stream.key,
+        model=model,
+        audio_s=round(audio_s, 1),
+        rtf=round(counters.compute_s / audio_s if audio_s else 0.0, 3),
+        lag_max_ms=round(counters.lag_max_s * 1_000),
+        steps=counters.steps,
+        skipped=counters.skipped,
+        reason=reason,
     )

@@ -80,6 +80,7 @@ class EngineStream:
         deliver: Callable[[Update], None],
         stopwatch: Stopwatch,
     ) -> None:
+        self.key = command.key
         self.counters = Counters()
         self.waiting: Waiting | None = None
         self.last_turn = 0
@@ -91,8 +92,8 @@ class EngineStream:
         self._session = model.recognizer.open(command.options, command.continuation)
         self._start_at = self._session.heard_at
         self._deliver = deliver
-        self._bytes_per_s = command.format.rate_hz * command.format.frame_bytes
-        self._slice_bytes = max(1, self._bytes_per_s // SLICES_PER_S)
+        self.bytes_per_s = command.format.rate_hz * command.format.frame_bytes
+        self._slice_bytes = max(1, self.bytes_per_s // SLICES_PER_S)
         self._pending: deque[Audio | Flush | Hotwords | Finish] = deque()
         self._received_bytes = 0
         self._due_times = DueTimes()
@@ -110,7 +111,7 @@ class EngineStream:
     @property
     def _received_at(self) -> int:
         """Where the audio received ends."""
-        return self._start_at + self._received_bytes * SAMPLE_RATE // self._bytes_per_s
+        return self._start_at + self._received_bytes * SAMPLE_RATE // self.bytes_per_s
 
     @property
     def over(self) -> bool:

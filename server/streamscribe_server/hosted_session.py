@@ -12,6 +12,7 @@ parked, is the business of ``sessions.py``.
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 
 from streamscribe_protocol.close_codes import CloseCode
 from streamscribe_protocol.messages import Error
@@ -129,6 +130,10 @@ class HostedSession:
         else:
             self._react(self._dialogue.receive_text(frame))
 
+    def take_update(self, update: Update) -> None:
+        """The engine reported."""
+        self._react(self._dialogue.take_update(update))
+
     def take(self) -> str | None:
         """The next message as the text of a frame; None: wait for ``outgoing``."""
         text = self._outbox.take()
@@ -199,14 +204,12 @@ class HostedSession:
     def _send_command(self, command: Command) -> None:
         match command:
             case Open():
-                self._schedulers.open(self.identity.session, command, self._deliver)
+                opening = replace(command, key=self.identity.key_id)
+                self._schedulers.open(self.identity.session, opening, self._deliver)
             case _:
                 self._schedulers.post(self.identity.session, command)
 
     def _deliver(self, update: Update) -> None:
         """Called on the engine thread."""
         with contextlib.suppress(RuntimeError):  # the event loop has gone, and the client with it
-            self._loop.call_soon_threadsafe(self._take_update, update)
-
-    def _take_update(self, update: Update) -> None:
-        self._react(self._dialogue.take_update(update))
+            self._loop.call_soon_threadsafe(self.take_update, update)

@@ -24,6 +24,14 @@ class Limits:
     max_handshakes: int = 256
     """Connections without a complete request at once; one more, and the oldest is cut off. As
     many as a crowd that reconnects at the same moment, and a quarter of the usual 1,024 files."""
+    text_frames_per_s: float = 100.0
+    """Text frames of one connection; faster ones are taken as late as this allows. A client says
+    ``start``, ``finish`` and now and then ``flush``."""
+    binary_frames_per_s: float = 2_000.0
+    """The same for audio: live clients send 10 to 100, and a recording in frames of 20 ms still
+    goes at 40 times the pace of speech."""
+    frame_burst_s: float = 2.0
+    """Frames of so many seconds may come at once."""
     start_timeout_s: float = 10.0
     """Wait for the ``start`` message: several slow round trips; a socket without one is idle."""
     idle_timeout_s: float = 60.0

@@ -25,6 +25,8 @@ class Open:
     options: SessionOptions
     continuation: Continuation | None = None
     """None: the stream begins at 0."""
+    key: str | None = None
+    """Name of the API key that it came with, for the log."""
 
 
 @dataclass(frozen=True, slots=True)

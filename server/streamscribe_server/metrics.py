@@ -3,23 +3,19 @@
 Callers know nothing of Prometheus; ``exposition`` writes the text that it reads. Every method is
 safe on any thread and takes about a microsecond. Each ``Metrics`` has its own registry.
 
-Labels are bounded: of a label whose values come from elsewhere (codes, reasons) the first
-``MAX_VALUES`` are kept apart, and any further one counts as ``other``.
+Labels are bounded (``metric_families.py``).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
+
+from streamscribe_server.metric_families import Families, WithoutCreationTimes
 
 Stage = Literal["ingest", "vad", "features", "queue", "encode", "decode", "model", "send"]
 StepName = Literal["partial", "final"]
-
-MAX_VALUES = 40
-OTHER = "other"
 
 _STAGE_S = (
     *(0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05),
@@ -28,6 +24,13 @@ _STAGE_S = (
 _LAG_S = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _LOOP_LAG_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
 _BATCH = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+_REASONS_TO_CLOSE = ("done", "client_left", "client_gone", "expired", "restarting", "internal")
+_REASONS_TO_REFUSE = (
+    *("unauthorized", "origin_not_allowed", "too_many_opens", "too_many_sessions"),
+    *("full", "late", "draining"),
+)
+_REASONS_TO_STEP_IN = ("model_hung", "model_failed", "session_stuck", "engine_failed")
+_OUTCOMES = ("continued", "unknown", "expired", "behind")
 
 
 class Metrics:
@@ -35,51 +38,44 @@ class Metrics:
 
     def __init__(self) -> None:
         registry = CollectorRegistry()
-        self._registry = _WithoutCreationTimes(registry)
         ProcessCollector(registry=registry)
+        self._registry = WithoutCreationTimes(registry)
+        self._measure_work(Families(registry))
+        self._count_sessions(Families(registry))
 
-        def histogram(name: str, said: str, buckets: Sequence[float], *labels: str) -> Histogram:
-            return Histogram(
-                f"streamscribe_{name}", said, labels, buckets=buckets, registry=registry
-            )
-
-        def gauge(name: str, said: str, *labels: str) -> Gauge:
-            return Gauge(f"streamscribe_{name}", said, labels, registry=registry)
-
-        def counter(name: str, said: str, *labels: str) -> Counter:
-            return Counter(f"streamscribe_{name}", said, labels, registry=registry)
-
-        stages = histogram("stage_seconds", "Time spent in a stage, once.", _STAGE_S, "stage")
+    def _measure_work(self, made: Families) -> None:
+        stages = made.histogram("stage_seconds", "Time spent in a stage, once.", _STAGE_S, "stage")
         self._stages = {stage: stages.labels(stage) for stage in get_args(Stage)}
-        lags = histogram(
-            "step_lag_seconds",
-            "From when a step was due to when its result was there.",
-            _LAG_S,
-            "kind",
-        )
+        said = "From when a step was due to when its result was there."
+        lags = made.histogram("step_lag_seconds", said, _LAG_S, "kind")
         self._lags = {kind: lags.labels(kind) for kind in get_args(StepName)}
-        steps = counter("steps", "Steps computed.", "kind")
+        steps = made.counter("steps", "Steps computed.", "kind")
         self._steps = {kind: steps.labels(kind) for kind in get_args(StepName)}
-        self._batch = histogram("batch_size", "Steps in one model call.", _BATCH)
-        self._loop_lag = histogram(
-            "event_loop_lag_seconds", "How late the event loop ran a timer.", _LOOP_LAG_S
-        )
-        self._busy = gauge("busy_ratio", "Part of the time that the engine thread is busy, 0 to 1.")
-        sessions = gauge("sessions", "Sessions held: live ones have a client.", "state")
+        self._coalesced = made.counter("steps_coalesced", "Partials left out to catch up.")
+        self._batch = made.histogram("batch_size", "Steps in one model call.", _BATCH)
+        said = "How late the event loop ran a timer."
+        self._loop_lag = made.histogram("event_loop_lag_seconds", said, _LOOP_LAG_S)
+        said = "Part of the time that the busiest engine's model is at work, 0 to 1."
+        self._busy = made.gauge("busy_ratio", said)
+        self._busy_engines: dict[object, float] = {}
+        said = "Times the watchdog stepped in."
+        self._watchdog = made.counters("watchdog", said, "reason", *_REASONS_TO_STEP_IN)
+        self._models = made.gauge("model_info", "1 for each model served.", "model")
+        self._build = made.gauge("build_info", "1 for the version that runs.", "version")
+
+    def _count_sessions(self, made: Families) -> None:
+        sessions = made.gauge("sessions", "Sessions held: live ones have a client.", "state")
         self._live, self._parked = sessions.labels("live"), sessions.labels("parked")
-        self._models = gauge("model_info", "1 for each model served.", "model")
-        self._build = gauge("build_info", "1 for the version that runs.", "version")
-        self._opened = counter("sessions_opened", "Sessions begun.")
-        self._closed = _Counters(counter("sessions_closed", "Sessions ended.", "reason"))
-        self._refused = _Counters(
-            counter("sessions_refused", "Connections refused before they were accepted.", "reason")
-        )
-        self._audio = counter("audio_seconds", "Audio received, in seconds of speech time.")
-        self._coalesced = counter("steps_coalesced", "Partials left out to catch up.")
-        self._resumes = _Counters(counter("resumes", "Attempts to resume a session.", "outcome"))
-        self._errors = _Counters(counter("errors", "Errors told to clients.", "code"))
-        self._dropped = counter("messages_dropped", "Partials dropped for clients that lag.")
-        self._watchdog = _Counters(counter("watchdog", "Times the watchdog stepped in.", "reason"))
+        self._opened = made.counter("sessions_opened", "Sessions begun.")
+        said = "Sessions ended."
+        self._closed = made.counters("sessions_closed", said, "reason", *_REASONS_TO_CLOSE)
+        said = "Connections refused before they were accepted."
+        self._refused = made.counters("sessions_refused", said, "reason", *_REASONS_TO_REFUSE)
+        said = "Attempts to resume a session."
+        self._resumes = made.counters("resumes", said, "outcome", *_OUTCOMES)
+        self._errors = made.counters("errors", "Errors told to clients.", "code", "internal")
+        self._audio = made.counter("audio_seconds", "Audio received, in seconds of speech time.")
+        self._dropped = made.counter("messages_dropped", "Partials dropped for clients that lag.")
 
     def stage(self, stage: Stage, seconds: float) -> None:
         """A stage of the work took ``seconds``."""
@@ -98,9 +94,10 @@ class Metrics:
         """So many partial steps were left out, since later ones stand for them."""
         self._coalesced.inc(steps)
 
-    def busy(self, ratio: float) -> None:
-        """The engine thread was busy for this part of the time, in [0, 1]."""
-        self._busy.set(ratio)
+    def busy(self, ratio: float, engine: object = None) -> None:
+        """The model of ``engine`` was at work for this part of the time, in [0, 1]."""
+        self._busy_engines[engine] = ratio
+        self._busy.set(max(tuple(self._busy_engines.values())))
 
     def loop_lag(self, seconds: float) -> None:
         """The event loop ran a timer so late."""
@@ -170,30 +167,3 @@ class Metrics:
             for metric in self._registry.collect()
             if metric.name.startswith("streamscribe_")
         }
-
-
-class _Counters:
-    """A counter by one label, of at most ``MAX_VALUES`` values and ``other``."""
-
-    def __init__(self, counter: Counter) -> None:
-        self._counter = counter
-        self._known: dict[str, Counter] = {}
-
-    def count(self, value: str) -> None:
-        child = self._known.get(value)
-        if child is None:
-            value = value if len(self._known) < MAX_VALUES else OTHER
-            child = self._known.setdefault(value, self._counter.labels(value))
-        child.inc()
-
-
-class _WithoutCreationTimes(Collector):
-    """A registry less the time at which each series began: one series in three, used by nobody."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
-
-    def collect(self) -> Iterable[Metric]:
-        for metric in self._registry.collect():
-            metric.samples = [s for s in metric.samples if not s.name.endswith("_created")]
-            yield metric

@@ -187,7 +187,7 @@ class Scheduler:
             self._engine.give_up(batch, "model_hung")
         self._engine.fail_stuck()
         load = self._engine.load
-        self._metrics.busy(min(1.0, load.busy(now_s)))
+        self._metrics.busy(min(1.0, load.busy(now_s)), engine=self)
         self._has_room = load.has_room(now_s, self._engine.streams)
 
     def _take_posts(self, *, wait: bool) -> None:

@@ -1,7 +1,7 @@
 """One scheduler for each model on each device, and which stream is with which."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from streamscribe_server.catalogue import DEFAULT_MODEL, Catalogue, ServedModel
 from streamscribe_server.engine import Deliver
@@ -10,6 +10,9 @@ from streamscribe_server.mailbox import Audio, Close, Finish, Flush, Hotwords, O
 from streamscribe_server.metrics import Metrics
 from streamscribe_server.scheduler import Scheduler
 from streamscribe_server.scheduling import Scheduling, default_scheduling
+
+if TYPE_CHECKING:
+    from streamscribe_server.tracing import Traces
 
 T = TypeVar("T")
 
@@ -23,8 +26,10 @@ class Schedulers:
         limits: Limits,
         metrics: Metrics,
         scheduling: Scheduling | None = None,
+        traces: "Traces | None" = None,
     ) -> None:
         self._catalogue = catalogue
+        self._traces = traces
         chosen = scheduling or default_scheduling()
 
         def of(model: ServedModel) -> list[Scheduler]:
@@ -60,8 +65,11 @@ class Schedulers:
         """Begin a stream; its updates go to ``deliver``, on the thread of its engine."""
         candidates = self._by_model[self._catalogue.find(command.model).name]
         usable = [one for one in candidates if one.refusal() is None] or candidates
-        scheduler = min(usable, key=lambda one: one.streams)
+        placed = list(self._by_stream.values())
+        scheduler = min(usable, key=placed.count)
         self._by_stream[stream_id] = scheduler
+        if self._traces is not None:
+            deliver = self._traces.begin(stream_id, command, deliver)
         scheduler.open(stream_id, command, deliver)
 
     def post(self, stream_id: str, command: Audio | Flush | Hotwords | Finish | Close) -> None:
@@ -71,6 +79,8 @@ class Schedulers:
             return
         if isinstance(command, Close):
             del self._by_stream[stream_id]
+            if self._traces is not None:
+                self._traces.end(stream_id, command.reason)
         scheduler.post(stream_id, command)
 
     def _each(self, call: Callable[[Scheduler], T]) -> list[T]:

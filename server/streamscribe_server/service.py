@@ -97,6 +97,10 @@ class Service:
         refusal = self._schedulers.refusal()
         return Unready("late", refusal) if refusal is not None else None
 
+    def count(self) -> None:
+        """Tell the metrics how many sessions there are now; parked ones end by themselves."""
+        self.metrics.sessions(live=self.connections, parked=self._sessions.parked)
+
     async def start(self) -> None:
         """Warm the models up and start the engine. Raises what a model raises."""
         await asyncio.to_thread(self._schedulers.start)
@@ -109,13 +113,13 @@ class Service:
 
         connection = Connection(websocket, host, self._sessions.leave, self.limits, self.metrics)
         self._connections.add(connection)
-        self._count()
+        self.count()
         self._empty.clear()
         try:
             await connection.serve()
         finally:
             self._connections.discard(connection)
-            self._count()
+            self.count()
             if not self._connections:
                 self._empty.set()
 
@@ -149,9 +153,6 @@ class Service:
             advice = f"retry after {self.limits.retry_after_s} s"
             raise Refused("overloaded", unready.message, CloseCode.OVERLOADED, advice)
         return self._sessions.open(start, key_id, restart, hang_up)
-
-    def _count(self) -> None:
-        self.metrics.sessions(live=self.connections, parked=self._sessions.parked)
 
     async def stop(self) -> None:
         """End the engine thread."""

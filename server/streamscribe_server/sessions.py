@@ -70,7 +70,7 @@ class Sessions:
 
     @property
     def parked(self) -> int:
-        """Sessions without a client."""
+        """Sessions without a client, those that only linger too."""
         return len(self._parked)
 
     @property

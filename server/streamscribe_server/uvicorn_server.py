@@ -9,16 +9,28 @@ import errno
 import logging
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import uvicorn
 from starlette.applications import Starlette
 
 from streamscribe_server.limits import Limits
+from streamscribe_server.tls import Certificate
 from streamscribe_server.wire_guards import guarded_http, guarded_websocket
 
 _CUT_S = 2
 """After the drain, time for closing handshakes before connections are dropped."""
 _POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """What lies between a client and the application."""
+
+    certificate: Certificate | None = None
+    """To speak TLS with."""
+    trusted_proxies: str = ""
+    """Addresses, separated by commas, whose word is taken for whom they forward for."""
 
 
 class CannotListen(OSError):
@@ -64,8 +76,16 @@ def _why_not(host: str, port: int, error: OSError) -> str:
 class DrainingServer(uvicorn.Server):
     """Drains between being told to stop and stopping; a second Ctrl-C cuts the drain short."""
 
-    def __init__(self, app: Starlette, limits: Limits, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        app: Starlette,
+        limits: Limits,
+        on_ready: Callable[[], None],
+        transport: Transport | None = None,
+    ) -> None:
         """``on_ready`` is called once, when connections are being accepted."""
+        transport = transport or Transport()
+        certificate = transport.certificate
         super().__init__(
             uvicorn.Config(
                 app,
@@ -76,12 +96,18 @@ class DrainingServer(uvicorn.Server):
                 ws_ping_timeout=None,
                 # Audio doesn't compress, and trying costs memory and time per stream.
                 ws_per_message_deflate=False,
+                ssl_certfile=certificate.cert if certificate else None,
+                ssl_keyfile=certificate.key if certificate else None,
+                proxy_headers=bool(transport.trusted_proxies),
+                forwarded_allow_ips=transport.trusted_proxies,
+                server_header=False,
                 lifespan="on",
                 access_log=False,
                 log_config=None,
                 timeout_graceful_shutdown=_CUT_S,
             )
         )
+        _quieten()
         self._app = app
         self._on_ready = on_ready
 
@@ -105,9 +131,10 @@ class DrainingServer(uvicorn.Server):
             task.cancel()
 
 
-def _quieten_uvicorn() -> None:
-    """Our own lines say more, in fewer, and no query string, in which a key may stand."""
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+def _quieten() -> None:
+    """Our own lines say more, in fewer. uvicorn's tell whole URLs and headers, and keys in them."""
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").addFilter(_no_refusal)
 
 
@@ -117,13 +144,16 @@ def _no_refusal(record: logging.LogRecord) -> bool:
 
 
 def run_until_stopped(
-    app: Starlette, listener: socket.socket, limits: Limits, on_ready: Callable[[], None]
+    app: Starlette,
+    listener: socket.socket,
+    limits: Limits,
+    on_ready: Callable[[], None],
+    transport: Transport | None = None,
 ) -> None:
     """Serve on ``listener`` until SIGINT or SIGTERM, and drain. Raises ``CannotListen``."""
-    _quieten_uvicorn()
     host, port = listener.getsockname()[:2]
     try:
-        DrainingServer(app, limits, on_ready).run(sockets=[listener])
+        DrainingServer(app, limits, on_ready, transport).run(sockets=[listener])
     except OSError as error:
         raise CannotListen(_why_not(host, port, error)) from error
     except KeyboardInterrupt:

@@ -16,7 +16,6 @@ from http import HTTPStatus
 import h11
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 
@@ -106,7 +105,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         """As uvicorn's, but quiet about a client that goes before it is accepted."""
         if message["type"] == "websocket.accept" and self.transport.is_closing():
             self.handshake_complete = True  # there is nobody to complete it with
-            raise ClientDisconnected()
+            return
         await super().send(message)
         if self.close_sent:  # by refusing the handshake, which uvicorn takes for leaving it open
             self.handshake_complete = True

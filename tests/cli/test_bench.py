@@ -3,6 +3,8 @@
 import asyncio
 import builtins
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,14 @@ import soundfile
 from click.testing import CliRunner, Result
 from websockets.sync.server import ServerConnection
 
-from fakes_live import running_server
+from fakes_live import RunningServer, running_server, wait_until_gone
 from fakes_server import ScriptedRecognizer
 from fakes_wire_server import answer_start, refusing_server, scripted_server
 from streamscribe_cli.bench import LoadFailed, bench
 from streamscribe_cli.load import file_limit, load, player
 from streamscribe_cli.load.display import watched
 from streamscribe_cli.load.file_limit import TooFewFiles, allow_sockets
-from streamscribe_cli.load.load import Load, LoadPlan, keyed
+from streamscribe_cli.load.load import Load, LoadPlan
 from streamscribe_cli.load.player import State
 from streamscribe_cli.load.programme import make_programme
 from streamscribe_cli.load.report import figures_of, lines_of
@@ -35,6 +37,14 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "SETTLE_S", 0.0)
     monkeypatch.setattr(load, "TAIL_S", 0.1)
     monkeypatch.setattr(load, "WATCH_S", 0.05)
+
+
+@contextmanager
+def served(recognizer: ScriptedRecognizer, limits: Limits | None = None) -> Iterator[RunningServer]:
+    """A server that is stopped once its side of every connection is closed."""
+    with running_server(recognizer, limits) as server:
+        yield server
+        wait_until_gone(server)
 
 
 @pytest.fixture
@@ -59,7 +69,7 @@ def played(url: str, streams: int = 2, seconds: float = 0.3) -> Load:
 
 def test_every_stream_is_played_to_its_end_and_measured(noise: Path, tmp_path: Path) -> None:
     json_file, plot_file = tmp_path / "load.json", tmp_path / "load.svg"
-    with running_server(ScriptedRecognizer()) as server:
+    with served(ScriptedRecognizer()) as server:
         result = run(
             "--url", server.url, "--streams", 3, "--seconds", 2, "--ramp-s", 0.1,
             "--audio", noise, "--json", json_file, "--plot", plot_file,
@@ -74,7 +84,7 @@ def test_every_stream_is_played_to_its_end_and_measured(noise: Path, tmp_path: P
 
 
 def test_streams_beyond_what_the_server_takes_are_counted_as_refused() -> None:
-    with running_server(ScriptedRecognizer(), Limits(max_sessions=2)) as server:
+    with served(ScriptedRecognizer(), Limits(max_sessions=2)) as server:
         found = played(server.url, streams=5)
     figures = figures_of(found)
     assert (figures["finished"], figures["refused"], figures["failed"]) == (2, 3, 0)
@@ -117,7 +127,7 @@ def test_a_stream_whose_end_never_comes_is_given_up(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_hopeless_load_is_stopped() -> None:
-    with running_server(ScriptedRecognizer()) as server:
+    with served(ScriptedRecognizer()) as server:
         plan = LoadPlan(url=server.url, streams=2, seconds=60, ramp_s=0)
         tone = np.full(16_000, 0.1, dtype=np.float32)
         found = Load(plan, make_programme([tone], endpoint_silence_ms=800, seed=0))
@@ -128,7 +138,7 @@ def test_a_hopeless_load_is_stopped() -> None:
 def test_what_is_shown_meanwhile_has_a_line_for_everything() -> None:
     from rich.console import Console
 
-    with running_server(ScriptedRecognizer(), Limits(max_sessions=1)) as server:
+    with served(ScriptedRecognizer(), Limits(max_sessions=1)) as server:
         found = played(server.url, streams=2, seconds=2)
     console = Console(width=120)
     with console.capture() as captured:
@@ -144,33 +154,20 @@ def test_what_is_shown_meanwhile_has_a_line_for_everything() -> None:
 def test_a_server_that_is_not_there_is_named() -> None:
     result = run("--url", "127.0.0.1:1")
     assert result.exit_code == 1
-    assert "can't connect to 127.0.0.1:1: Connection refused" in result.stderr
+    assert "can't connect to ws://127.0.0.1:1/v1/stream: Connection refused" in result.stderr
 
 
 def test_a_server_that_wants_a_key_says_how_to_give_it() -> None:
     with refusing_server(401) as url:
         result = run("--url", url)
-    assert result.exit_code == 1 and "give it one with --api-key" in result.stderr
+    assert result.exit_code == 1 and "--api-key" in result.stderr
 
 
 def test_a_wrong_key_is_not_shown() -> None:
-    with refusing_server(403) as url:
+    with refusing_server(401) as url:
         result = run("--url", url, "--api-key", "a-secret-key-of-mine")
-    assert result.exit_code == 1 and "another --api-key is needed" in result.stderr
+    assert result.exit_code == 1 and "it wants an API key" in result.stderr
     assert "secret" not in result.output
-
-
-def test_a_server_that_breaks_off_does_not_show_the_key_either() -> None:
-    with refusing_server(500) as url:
-        result = run("--url", url, "--api-key", "a-secret-key-of-mine")
-    assert result.exit_code == 1 and "HTTP status 500" in result.stderr
-    assert "secret" not in result.output
-
-
-def test_a_key_goes_into_the_address_as_it_has_to_be_written() -> None:
-    assert keyed("host", "a&b") == "ws://host:8000/v1/stream?token=a%26b"
-    assert keyed("ws://host/?x=1", "k") == "ws://host/v1/stream?x=1&token=k"
-    assert keyed("host", None) == "host"
 
 
 def test_a_file_without_audio_is_refused_before_anything_starts(tmp_path: Path) -> None:
@@ -188,7 +185,7 @@ def test_no_streams_are_no_load() -> None:
 
 def test_a_load_from_which_no_text_came_has_failed(noise: Path) -> None:
     recognizer = ScriptedRecognizer(words_per_hop=0)
-    with running_server(recognizer) as server:
+    with served(recognizer) as server:
         result = run("--url", server.url, "--streams", 1, "--seconds", 1, "--audio", noise)
     assert result.exit_code == 1 and "no text came back" in result.stderr
 
@@ -229,5 +226,5 @@ def test_the_limit_of_open_files_is_raised_as_far_as_needed(
 
 
 def test_the_command_is_listed_with_what_it_does() -> None:
-    assert "Load a server with many live streams" in CliRunner().invoke(cli, ["--help"]).output
+    assert "Play many live streams" in CliRunner().invoke(cli, ["--help"]).output
     assert bench.name == "bench" and issubclass(LoadFailed, Exception)

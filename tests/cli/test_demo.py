@@ -14,6 +14,7 @@ from streamscribe_cli.demo import last_error, report
 from streamscribe_cli.latency import Measured
 from streamscribe_cli.main import cli
 from streamscribe_cli.server_process import ServerDidNotStart, ServerProcess, local_server
+from streamscribe_client import connect
 
 MEASURED = Measured(
     first_words_ms=640.2, final_ms=842.0, silence_ms=800, partials=19, words=22, revised=6
@@ -51,6 +52,13 @@ def test_the_report_ends_with_what_to_try_next() -> None:
     last = list(report(1.4, LOG, MEASURED))[-1]
     commands = [line.split()[1] for line in last.splitlines()[1:]]
     assert commands == ["listen", "transcribe", "serve"]
+
+
+def test_a_server_of_our_own_asks_for_no_key_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMSCRIBE_API_KEYS", "x" * 32)
+    monkeypatch.delenv("STREAMSCRIBE_API_KEY", raising=False)
+    with local_server() as server, connect(server.url) as stream:
+        assert stream.model == server.model
 
 
 def test_a_server_listens_while_the_block_runs_and_is_gone_afterwards() -> None:
@@ -100,8 +108,8 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> list[ServerProcess]:
     started: list[ServerProcess] = []
 
     @contextmanager
-    def noted() -> Iterator[ServerProcess]:
-        with local_server() as server:
+    def noted(*options: str) -> Iterator[ServerProcess]:
+        with local_server(*options) as server:
             started.append(server)
             yield server
 
@@ -135,6 +143,13 @@ def test_the_server_does_not_outlive_an_interrupted_demo(
     result = CliRunner().invoke(cli, ["demo"])
     assert result.exit_code == exit_code
     assert not alive(servers[0])
+
+
+def test_the_servers_device_is_the_one_that_is_asked_for() -> None:
+    result = CliRunner().invoke(cli, ["demo", "--device", "cuda:99"])
+    assert result.exit_code == 1
+    assert "starting: streamscribe serve --port 0 --device cuda:99\n" in result.stdout
+    assert "the server did not start: device cuda:99 can't be used" in result.stderr
 
 
 def test_of_a_servers_log_the_newest_error_is_quoted() -> None:

@@ -7,7 +7,8 @@ from fakes_captions import final, partial
 from streamscribe.ingest import AudioFormat
 from streamscribe_cli.audio_files import Recording
 from streamscribe_cli.display import Lines, open_captions, open_display, open_progress_bar
-from streamscribe_protocol.messages import Error, SpeechStarted
+from streamscribe_client.events import Disconnected, Reconnected
+from streamscribe_protocol.messages import Error, Gap, SpeechStarted
 
 DIM_ITALIC, PLAIN = "\x1b[2;3m", "\x1b[0m"
 UP = "\x1b[1A"
@@ -86,6 +87,36 @@ def test_an_error_that_the_stream_survives_goes_to_standard_error(
 ) -> None:
     Lines(partials=False).show(Error(0, "odd", "something odd", fatal=False))
     assert capsys.readouterr() == ("", "warning: odd: something odd\n")
+
+
+def test_a_broken_connection_is_a_line_below_the_open_caption_until_it_is_back() -> None:
+    console = on_terminal(width=60)
+    with open_captions(console) as captions:
+        captions.show(partial("And so", committed=6))
+        captions.show(Disconnected("no close frame"))
+        broken = written(console)
+        captions.show(Reconnected("continued", after_s=1.0))
+        back = written(console).removeprefix(broken)
+        captions.show(partial("And so my", committed=6))
+        later = written(console).removeprefix(broken + back)
+    assert "And so\n" in broken
+    assert "the connection is broken; trying again" in broken.rpartition("And so")[2]
+    assert ("broken" in back, "connected again" in back) == (False, True)
+    assert "connected" not in later
+
+
+def test_of_the_connection_files_and_pipes_get_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = Lines(partials=False)
+    for event in (Disconnected("no close frame"), Reconnected("fresh", 2.04), Gap(9, 0, 100)):
+        lines.show(event)
+    assert capsys.readouterr() == (
+        "",
+        "the connection is broken; trying again: no close frame\n"
+        "connected again after 2.0 s\n"
+        "warning: audio was lost while the connection was broken\n",
+    )
 
 
 def test_where_standard_output_is_no_terminal_lines_are_written(

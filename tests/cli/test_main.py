@@ -65,7 +65,7 @@ def test_an_unknown_command_suggests_the_one_that_was_meant() -> None:
 def test_an_unknown_command_like_no_other_gets_the_list() -> None:
     result = CliRunner().invoke(cli, ["xyzzy"])
     assert (
-        "There are: check, demo, export, finetune, listen, models, serve, transcribe."
+        "There are: bench, check, demo, export, finetune, listen, models, serve, transcribe."
         in result.stderr
     )
 

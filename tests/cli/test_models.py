@@ -35,8 +35,8 @@ def no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_list_shows_each_model_with_its_size_and_licence_and_the_default(tmp_path: Path) -> None:
     lines = models("list", "--models-dir", tmp_path).stdout.splitlines()
     assert lines[0].split() == ["NAME", "SIZE", "LANGUAGES", "LICENCE", "WHERE"]
-    assert lines[1].split()[:6] == ["moonshine-tiny-en", "*", "44", "MB", "en", "MIT"]
-    assert lines[2].split()[:5] == ["moonshine-base-en", "64", "MB", "en", "MIT"]
+    assert lines[1].split()[:6] == ["moonshine-tiny-en", "*", "43", "MB", "en", "MIT"]
+    assert lines[2].split()[:5] == ["moonshine-base-en", "87", "MB", "en", "MIT"]
     size = f"{find_bundle('moonshine-tiny-en-ctc').size / 1e6:.0f}"
     assert lines[3].split()[:5] == ["moonshine-tiny-en-ctc", size, "MB", "en", "CC"]
     assert lines[4].split()[:7] == ["whisper-base", "81", "MB", "99", "languages", "MIT", "not"]
@@ -52,11 +52,11 @@ def test_list_says_which_model_is_not_here(tmp_path: Path) -> None:
 
 
 def test_list_says_which_file_is_wrong(tmp_path: Path) -> None:
-    folder = tmp_path / "moonshine-base-en"
+    folder = tmp_path / "moonshine-tiny-en-ctc"
     folder.mkdir()
     (folder / "encoder.ort").write_bytes(b"half")
     said = models("list", "--models-dir", tmp_path).stdout
-    assert "encoder.ort (4 bytes, not 20661976) has sha256" in said
+    assert "encoder.ort (4 bytes, not 13281600) has sha256" in said
 
 
 def test_path_prints_one_verified_path_per_line(tmp_path: Path) -> None:

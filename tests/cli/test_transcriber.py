@@ -1,4 +1,6 @@
+import secrets
 from collections.abc import Iterator
+from typing import Unpack
 
 import click
 import numpy as np
@@ -8,19 +10,29 @@ from click.testing import CliRunner
 from fakes import join, make_recognizer, silence, talk
 from fakes_live import RunningServer, running_server
 from fakes_server import SPEECH, ScriptedRecognizer
-from streamscribe import recognizer
 from streamscribe.abilities import Abilities
 from streamscribe.codec import Encoding, encode
+from streamscribe.device import CPU
 from streamscribe.errors import IncompleteSample
 from streamscribe.ingest import AudioFormat
+from streamscribe.loading import Loaded, ModelChoice
 from streamscribe.options import CommitBy, Latency, Search, SessionOptions, Task
 from streamscribe.recognizer import Recognizer
+from streamscribe_cli import transcriber
 from streamscribe_cli.listen import listen
 from streamscribe_cli.main import cli
 from streamscribe_cli.transcribe import transcribe
-from streamscribe_cli.transcriber import LocalTranscriber, RemoteTranscriber
+from streamscribe_cli.transcriber import (
+    Chosen,
+    LocalTranscriber,
+    RemoteTranscriber,
+    make_transcriber,
+    transcriber_options,
+)
 from streamscribe_protocol.messages import Final, Partial
 from streamscribe_server.command import serve
+from streamscribe_server.entrance import Terms
+from streamscribe_server.keys import read_keys
 from streamscribe_server.speech import Speech
 
 PCM16 = AudioFormat("pcm_s16le", 16_000, 1)
@@ -99,23 +111,49 @@ def test_what_the_blocks_raise_is_raised_by_the_engine_here_too() -> None:
 
 
 @pytest.fixture
-def loaded(monkeypatch: pytest.MonkeyPatch) -> list[SessionOptions]:
+def choices() -> list[ModelChoice]:
+    """How each of those recognizers was to be loaded."""
+    return []
+
+
+@pytest.fixture
+def loaded(choices: list[ModelChoice], monkeypatch: pytest.MonkeyPatch) -> list[SessionOptions]:
     """Options of each recognizer that was asked for; all of them have scripted ears."""
     options: list[SessionOptions] = []
 
-    def load(model: str, **asked: object) -> Recognizer:
-        assert isinstance(asked["options"], SessionOptions)
-        options.append(asked["options"])
+    def load(choice: ModelChoice, asked: SessionOptions) -> Loaded:
+        options.append(asked)
+        choices.append(choice)
         scripted = make_recognizer()
-        return Recognizer(scripted.model, scripted.new_vad, options[-1])
+        return Loaded(CPU, Recognizer(scripted.model, scripted.new_vad, asked), ())
 
-    monkeypatch.setattr(recognizer, "load_recognizer", load)
+    monkeypatch.setattr(transcriber, "load_one", load)
     return options
 
 
 @pytest.mark.parametrize("command", [transcribe, listen, serve])
 def test_every_command_that_hears_speech_can_be_told_of_it(command: click.Command) -> None:
     assert set(Speech.__annotations__) <= {parameter.name for parameter in command.params}
+
+
+def test_the_device_that_is_asked_for_reaches_the_engine_here(
+    loaded: list[SessionOptions], choices: list[ModelChoice]
+) -> None:
+    CliRunner().invoke(cli, ["transcribe", "--device", "cuda:1", "-"], input=SPEECH)
+    CliRunner().invoke(cli, ["transcribe", "-"], input=SPEECH)
+    assert [choice.device for choice in choices] == ["cuda:1", "auto"]
+
+
+def test_a_device_that_can_not_be_had_fails_and_says_how_to_get_it() -> None:
+    result = CliRunner().invoke(cli, ["transcribe", "--device", "cuda:99", "-"], input=SPEECH)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: device cuda:99 can't be used: ")
+
+
+def test_a_device_can_not_be_chosen_for_a_server() -> None:
+    asked = ["transcribe", "--server", "ws://127.0.0.1:1", "--device", "cuda", "-"]
+    result = CliRunner().invoke(cli, asked, input=SPEECH)
+    assert (result.exit_code, "--device can't go with --server" in result.stderr) == (2, True)
 
 
 def test_what_is_said_of_the_speech_reaches_the_engine_here(loaded: list[SessionOptions]) -> None:
@@ -182,9 +220,48 @@ def test_what_is_said_of_the_speech_reaches_the_server() -> None:
     )
 
 
+@pytest.mark.parametrize(("live", "overflow"), [(True, "gap"), (False, "wait")])
+def test_a_microphone_does_not_wait_for_a_connection_and_a_recording_does(
+    live: bool, overflow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, object]] = []
+
+    @transcriber_options
+    @click.pass_context
+    def ask(ctx: click.Context, **chosen: Unpack[Chosen]) -> None:
+        make_transcriber(ctx, chosen, live=live)
+
+    def remember(server: str, options: dict[str, object]) -> None:
+        asked.append(options)
+
+    monkeypatch.setattr(transcriber, "RemoteTranscriber", remember)
+    result = CliRunner().invoke(click.command()(ask), ["--server", "localhost"])
+    assert result.exit_code == 0, result.output
+    assert [(one["partials"], one["overflow"]) for one in asked] == [(live, overflow)]
+
+
 def test_what_the_server_can_not_follow_is_its_word_against_it(server: RunningServer) -> None:
     arguments = ["transcribe", "--server", server.url, "--language", "de", "-"]
     result = CliRunner().invoke(cli, arguments, input=SPEECH)
     assert result.exit_code == 1
     assert "unsupported_language" in result.stderr
     assert "allowed: en: the languages of scripted" in result.stderr
+
+
+def test_a_server_that_wants_a_key_is_shown_it() -> None:
+    key = secrets.token_urlsafe(24)
+    terms = Terms(keys=read_keys(None, key))
+    with running_server(ScriptedRecognizer(), terms=terms) as server:
+        arguments = ["transcribe", "--server", server.url, "-"]
+        runner = CliRunner()
+        refused = runner.invoke(cli, arguments, input=SPEECH)
+        assert refused.exit_code == 1
+        assert "it wants an API key" in refused.output
+        served = runner.invoke(cli, [*arguments, "--api-key", key], input=SPEECH)
+    assert (served.exit_code, served.output.strip()) == (0, "100")
+
+
+def test_a_key_without_a_server_is_refused() -> None:
+    result = CliRunner().invoke(cli, ["transcribe", "--api-key", "x" * 32, "-"], input=SPEECH)
+    assert result.exit_code == 2
+    assert "--api-key is for a --server, and there is none" in result.output

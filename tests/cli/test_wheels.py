@@ -65,7 +65,7 @@ def index_url(index: Path) -> Iterator[str]:
 
 
 def test_pip_is_asked_for_the_wheels_own_platform_whatever_this_one_is(tmp_path: Path) -> None:
-    bundle = find_bundle("moonshine-tiny-en")
+    bundle = find_bundle("moonshine-tiny-en-ctc")
     assert bundle.wheel is not None
     command = pip_command(bundle.wheel, tmp_path, None)
     assert command[-1] == "moonshine-voice==0.1.0"

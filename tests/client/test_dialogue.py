@@ -77,7 +77,7 @@ def test_every_option_reaches_the_start_message() -> None:
     [
         (
             {"sample_rate": 16_000},
-            "unknown option sample_rate; allowed: beam_size, buffer_s, channels",
+            "unknown option sample_rate; allowed: api_key, beam_size, buffer_s, channels",
         ),
         ({"task": "sing"}, 'allowed: "transcribe" or "translate"'),
         ({"beam_size": 2.5}, r"start\.beam_size is 2\.5; allowed: an integer"),

@@ -3,17 +3,29 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from fakes_dialogue import FRESH, INTERNAL, asked, broken, go_on, opened
+from fakes_dialogue import CONTINUED, FRESH, INTERNAL, asked, broken, go_on, opened
 from fakes_wire_server import READY
 from streamscribe_client.breaks import MAX_INTERNAL, Broken
 from streamscribe_client.dialogue import Dialogue, Phase
 from streamscribe_client.errors import ConnectionLost, ServerBusy, ServerError
 from streamscribe_client.stream_options import Perseverance, start_message
-from streamscribe_protocol.messages import (
-    Ack,
-    encode,
+from streamscribe_protocol.errors import ProtocolError
+from streamscribe_protocol.messages import Ack, Error, SpeechStarted, encode
+
+ANSWERS = st.builds(
+    lambda answer, seq, at: encode(replace(answer, seq=seq, send_from_at=at)),
+    st.sampled_from([CONTINUED, FRESH, READY]),
+    seq=st.integers(-1, 3),
+    at=st.integers(-2, 5),
+) | st.builds(
+    lambda code, fatal: encode(Error(2, code, "scripted", fatal=fatal)),
+    st.sampled_from(["internal", "restarting", "overloaded", "idle_timeout"]),
+    st.booleans(),
 )
+"""Frames that a server might answer a resume with, right or wrong."""
 
 
 @pytest.mark.parametrize("code", [1001, 1006, 1011, 1012, 1013])
@@ -100,6 +112,24 @@ def test_audio_that_overflows_while_the_server_makes_up_its_mind_is_kept_for_it(
     assert dialogue.next_frame() == bytes(40)
 
 
+def test_lost_audio_before_the_open_segment_is_silence_that_was_heard() -> None:
+    dialogue = opened(Perseverance(buffer_s=1))
+    dialogue.audio(memoryview(bytes(32_000)))
+    dialogue.receive(encode(SpeechStarted(2, 0, at_ms=400)))
+    dialogue.closed(1006, "")
+    dialogue.audio(memoryview(bytes(9_600)))  # 300 ms overflow
+    assert (asked(dialogue)["from_at"], asked(dialogue)["acked_at"]) == (4_800, 4_800)
+
+
+def test_lost_audio_of_the_open_segment_is_a_gap() -> None:
+    dialogue = opened(Perseverance(buffer_s=1))
+    dialogue.audio(memoryview(bytes(32_000)))
+    dialogue.receive(encode(SpeechStarted(2, 0, at_ms=400)))
+    dialogue.closed(1006, "")
+    dialogue.audio(memoryview(bytes(16_000)))  # 500 ms overflow
+    assert (asked(dialogue)["from_at"], asked(dialogue)["acked_at"]) == (8_000, 6_400)
+
+
 def test_if_far_too_much_overflows_another_offer_is_made() -> None:
     dialogue = opened(Perseverance(buffer_s=10 / 16_000))
     dialogue.closed(1006, "")
@@ -117,3 +147,17 @@ def test_where_send_waits_there_is_room_for_the_longest_segment() -> None:
     assert dialogue.has_room
     dialogue.audio(memoryview(bytes(32_000 * 10)))
     assert not dialogue.has_room
+
+
+@given(frames=st.lists(st.text(max_size=50) | st.binary(max_size=9) | ANSWERS, max_size=4))
+def test_whatever_answers_a_resume_only_known_errors_come_out(frames: list[str | bytes]) -> None:
+    dialogue = broken()
+    dialogue.opening()
+    for frame in frames:
+        try:
+            dialogue.receive(frame)
+        except Broken:
+            assert dialogue.phase is Phase.BROKEN
+        except (ProtocolError, ServerError, ServerBusy):
+            assert dialogue.phase is Phase.OVER
+            break

@@ -1,21 +1,27 @@
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 import pytest
 from websockets.sync.server import ServerConnection
 
-from fakes_breaking_server import Refusal, Time, answer_resume, breaking_server, connected, cut
-from fakes_wire_server import READY, Script, answer_start, final, read_to_finish
-from streamscribe_client import AsyncStream, ConnectionFailed, ConnectionLost, ServerError
-from streamscribe_client.dialogue import StreamEvent
+from fakes_breaking_server import (
+    Refusal,
+    Time,
+    answer_resume,
+    break_at_once,
+    breaking_server,
+    connected,
+    cut,
+    end_well,
+    finished,
+    with_stream,
+)
+from fakes_wire_server import answer_start, read_to_finish
+from streamscribe_client import AsyncStream
 from streamscribe_client.events import Disconnected, Reconnected
-from streamscribe_protocol.errors import RemoteProtocolError
 from streamscribe_protocol.messages import (
     Ack,
     Done,
     Endpoint,
-    Error,
     Final,
     Flush,
     Flushed,
@@ -40,33 +46,6 @@ SAID: list[ServerMessage] = [
     Final(9, 1, "", (), 900, 950, ack_at=3),
     Done(10, 950),
 ]
-
-
-def with_stream(
-    use: Callable[[AsyncStream], Awaitable[None]], *connections: Script | Refusal, time: Time
-) -> None:
-    async def run(address: str) -> None:
-        async with asyncio.timeout(WAIT_S), connected(address, time.surroundings()) as stream:
-            await use(stream)
-
-    with breaking_server(*connections) as address:
-        asyncio.run(run(address))
-
-
-def break_at_once(socket: ServerConnection) -> None:
-    answer_start(socket)
-    cut(socket)
-
-
-def end_well(socket: ServerConnection) -> None:
-    resume = answer_resume(socket)
-    read_to_finish(socket)
-    socket.send(encode(Done(resume.last_seq + 1, 0)))
-
-
-async def finished(stream: AsyncStream) -> list[StreamEvent]:
-    await stream.finish()
-    return [event async for event in stream]
 
 
 @pytest.mark.parametrize("said", range(len(SAID)))
@@ -168,85 +147,6 @@ def test_a_server_that_is_full_is_asked_again_when_it_wants() -> None:
     assert time.slept_s == [0.05, 7, 0.2, 0.4]
 
 
-def test_a_server_that_does_not_come_back_is_given_up_after_a_while() -> None:
-    time = Time()
-
-    async def use(stream: AsyncStream) -> None:
-        lost = pytest.raises(ConnectionLost, match="not resumed within 60 s: .*HTTP status 500")
-        with lost as caught:
-            await finished(stream)
-        assert caught.value.code == 1006
-        with pytest.raises(ConnectionLost):
-            await stream.send(b"ab")
-
-    with_stream(use, break_at_once, *[Refusal(500)] * 100, time=time)
-    assert sum(time.slept_s) == pytest.approx(60)
-
-
-def test_a_server_that_knows_us_no_more_is_given_up_at_once() -> None:
-    time = Time()
-
-    async def use(stream: AsyncStream) -> None:
-        with pytest.raises(ConnectionFailed, match="403"):
-            await finished(stream)
-
-    with_stream(use, break_at_once, Refusal(403), time=time)
-    assert len(time.slept_s) == 1
-
-
-def test_connections_that_bring_nothing_count_as_one_outage() -> None:
-    def answer_and_break(socket: ServerConnection) -> None:
-        answer_resume(socket)
-        cut(socket)
-
-    time = Time()
-
-    async def use(stream: AsyncStream) -> None:
-        await finished(stream)
-
-    with_stream(use, break_at_once, *[answer_and_break] * 3, end_well, time=time)
-    assert time.slept_s == [0.05, 0.1, 0.2, 0.4]
-
-
-def test_a_server_that_fails_the_same_way_four_times_has_the_last_word() -> None:
-    def fail(socket: ServerConnection, seq: int) -> None:
-        socket.send(encode(Error(seq, "internal", "out of memory", fatal=True)))
-        socket.close(1011)
-
-    def begin(socket: ServerConnection) -> None:
-        answer_start(socket)
-        fail(socket, 2)
-
-    def again(socket: ServerConnection) -> None:
-        fail(socket, answer_resume(socket, "fresh").last_seq + 1)
-
-    async def use(stream: AsyncStream) -> None:
-        with pytest.raises(ServerError, match="out of memory"):
-            await finished(stream)
-        assert stream.reconnects == 3
-
-    with_stream(use, begin, again, again, again, time=Time())
-
-
-def test_a_server_that_repeats_itself_breaks_the_protocol() -> None:
-    def begin(socket: ServerConnection) -> None:
-        answer_start(socket)
-        socket.send(encode(final(2)))
-        cut(socket)
-
-    def repeat(socket: ServerConnection) -> None:
-        answer_resume(socket)
-        socket.send(encode(replace(final(2), seq=3)))
-        socket.wait_closed(WAIT_S)
-
-    async def use(stream: AsyncStream) -> None:
-        assert await anext(stream) == final(2)
-        with pytest.raises(RemoteProtocolError, match="segment 2 has its final"):
-            await anext(stream)
-
-    with_stream(use, begin, repeat, time=Time())
-
-
 def test_who_asks_for_it_is_told_of_the_connection() -> None:
     async def run(address: str) -> None:
         time = Time()
@@ -261,15 +161,4 @@ def test_who_asks_for_it_is_told_of_the_connection() -> None:
         socket.close(1012, "deploying")
 
     with breaking_server(restart, end_well) as address:
-        asyncio.run(run(address))
-
-
-def test_a_server_that_answers_start_with_a_token_may_still_not_be_resumed_without_wish() -> None:
-    async def run(address: str) -> None:
-        async with connected(address, resume=False) as stream:
-            with pytest.raises(ConnectionLost, match="no close frame"):
-                await finished(stream)
-
-    assert READY.resume_token
-    with breaking_server(break_at_once, end_well) as address:
         asyncio.run(run(address))

@@ -7,7 +7,13 @@ from dataclasses import replace
 import pytest
 from websockets.sync.server import ServerConnection
 
-from fakes_breaking_server import Time, answer_resume, breaking_server, connected, cut
+from fakes_breaking_server import (
+    Time,
+    break_at_once,
+    breaking_server,
+    connected,
+    end_well,
+)
 from fakes_wire_server import OPTIONS, READY, Script, read_to_finish
 from streamscribe_client.errors import ConnectionFailed
 from streamscribe_client.events import Disconnected, Reconnected
@@ -36,12 +42,6 @@ def run(use: Callable[[str], Awaitable[None]], *connections: Script) -> None:
 
     with breaking_server(*connections) as address:
         asyncio.run(bounded(address))
-
-
-def end_well(socket: ServerConnection) -> None:
-    resume = answer_resume(socket)
-    read_to_finish(socket)
-    socket.send(encode(Done(resume.last_seq + 1, 0)))
 
 
 def unreachable_after(connections: int) -> Surroundings:
@@ -131,12 +131,6 @@ def test_the_last_heartbeat_is_at_hand() -> None:
             assert (stream.connected, stream.reconnects) == (True, 0)
 
     run(use, beat)
-
-
-def break_at_once(socket: ServerConnection) -> None:
-    socket.recv()
-    socket.send(encode(READY))
-    cut(socket)
 
 
 def test_a_live_source_does_not_wait_for_a_connection_and_closing_does_not_either() -> None:

@@ -3,9 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes import PERIOD, WordTable
 from streamscribe.events import Timing, Word
-from streamscribe.transcript import SpokenAt
-from streamscribe.words import Spelled, measured_times
+from streamscribe.guards import Doubt
+from streamscribe.segment_text import SegmentText
+from streamscribe.transcript import SpokenAt, Transcript
+from streamscribe.words import Span, Spelled, measured_times
 
 PLACES = st.integers(-50, 200)
 
@@ -67,3 +70,28 @@ def test_what_was_spoken_outside_the_segment_is_moved_to_its_edges() -> None:
 def test_tokens_that_nobody_knows_the_place_of_are_passed_over() -> None:
     places = [None, *spoken((10, 20), (20, 30)), None]
     assert spans(measured_times(words_of(4), places, 0, 100)) == [(10, 30)]
+
+
+def test_words_that_were_promised_are_estimated_before_those_that_are_measured() -> None:
+    transcript = Transcript(WordTable())
+    transcript.begin_segment(100)
+    transcript.promise((1, 2), -0.1)
+    text = SegmentText(transcript, WordTable(), Doubt(), 0, 100, 100)
+    text.promise("w1 w2", 2)
+    places = [SpokenAt(300, 350, 300), SpokenAt(360, 400, 360)]
+    transcript.replace_hypothesis((3, 4), (-0.1, -0.1), places)
+    transcript.settle(4)
+    final = text.final(1_000, [Span(100, 900)], None)
+    assert spans(final.words) == [(100, 200), (200, 300), (300, 350), (360, 400)]
+    assert [word.timing for word in final.words] == [Timing.ESTIMATED] * 2 + [Timing.MEASURED] * 2
+
+
+def test_punctuation_that_follows_promised_words_belongs_to_the_last_of_them() -> None:
+    transcript = Transcript(WordTable())
+    transcript.begin_segment(0)
+    transcript.promise((1, 2), -0.1)
+    text = SegmentText(transcript, WordTable(), Doubt(), 0, 0, 0)
+    text.promise("w1 w2", 2)
+    transcript.replace_hypothesis((PERIOD, 3), (-0.1, -0.1))
+    transcript.settle(4)
+    assert text.final(1_000, [Span(0, 900)], None).text == "w1 w2. w3"

@@ -9,20 +9,21 @@ import pytest
 import soundfile
 
 from streamscribe.bundle import Bundle, load_bundle
+from streamscribe.converting import ready_bundle
+from streamscribe.encoder_decoder import EncoderDecoderModel
 from streamscribe.errors import BrokenModel, BundleError, HashMismatch
 from streamscribe.events import Final, Partial
 from streamscribe.model import DecodeStep, Samples, StepKind
 from streamscribe.model_files import Role, sha256_of
-from streamscribe.moonshine_model import MoonshineModel
 from streamscribe.options import Commit, SessionOptions
 from streamscribe.recognizer import Recognizer, transcribe
-from streamscribe.store import DEFAULT_MODEL, find_bundle
+from streamscribe.store import DEFAULT_MODEL
 from streamscribe.timeline import SAMPLE_RATE
 from streamscribe.tokens import decode
 from streamscribe.vad import make_vad
 
 REPOSITORY = Path(__file__).parents[2]
-MOONSHINE_ROLES = (Role.ENCODER, Role.DECODER, Role.TOKENIZER)
+MOONSHINE_ROLES = (Role.FRONT, Role.ENCODER, Role.DECODER, Role.TOKENIZER)
 SAMPLE = REPOSITORY / "cli/streamscribe_cli/samples/jfk.flac"
 TEXT = (
     "and so my fellow americans ask not what your country can do for you"
@@ -32,8 +33,8 @@ TEXT = (
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    found = find_bundle()
     try:
+        found = ready_bundle()
         for file in found.files:
             found.file(file.role)
     except BundleError as error:
@@ -42,8 +43,8 @@ def bundle() -> Bundle:
 
 
 @pytest.fixture(scope="module")
-def model(bundle: Bundle) -> MoonshineModel:
-    return MoonshineModel(bundle, threads=1)
+def model(bundle: Bundle) -> EncoderDecoderModel:
+    return EncoderDecoderModel(bundle, threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -66,62 +67,64 @@ def words_in(text: str) -> list[str]:
     return re.findall(r"[a-z']+", text.lower())
 
 
-def test_the_recording_gives_its_words(model: MoonshineModel, speech: Samples) -> None:
+def test_the_recording_gives_its_words(model: EncoderDecoderModel, speech: Samples) -> None:
     result = model.decode(step(speech))
     assert words_in(decode(result.tokens, model.tokens)) == words_in(TEXT)
 
 
-def test_the_model_ends_its_text_itself(model: MoonshineModel, speech: Samples) -> None:
+def test_the_model_ends_its_text_itself(model: EncoderDecoderModel, speech: Samples) -> None:
     result = model.decode(step(speech))
     assert result.ended
     assert len(result.tokens) == len(result.log_probs)
 
 
-def test_the_model_is_sure_of_clear_speech(model: MoonshineModel, speech: Samples) -> None:
+def test_the_model_is_sure_of_clear_speech(model: EncoderDecoderModel, speech: Samples) -> None:
     result = model.decode(step(speech))
     assert -0.5 < np.mean(result.log_probs) <= 0
 
 
-def test_the_same_step_gives_the_same_result(model: MoonshineModel, speech: Samples) -> None:
+def test_the_same_step_gives_the_same_result(model: EncoderDecoderModel, speech: Samples) -> None:
     first, again = model.run([step(speech), step(speech)])
     assert first == again
 
 
-def test_neighbours_do_not_change_a_result(model: MoonshineModel, speech: Samples) -> None:
+def test_neighbours_do_not_change_a_result(model: EncoderDecoderModel, speech: Samples) -> None:
     alone = model.decode(step(speech))
     among = model.run([step(speech[: 3 * SAMPLE_RATE]), step(speech), step(speech[40_000:])])[1]
     assert among == alone
 
 
-def test_its_own_text_as_draft_is_confirmed(model: MoonshineModel, speech: Samples) -> None:
+def test_its_own_text_as_draft_is_confirmed(model: EncoderDecoderModel, speech: Samples) -> None:
     tokens = model.decode(step(speech)).tokens
     assert model.decode(step(speech, draft=tokens)).tokens == tokens
 
 
-def test_a_wrong_draft_is_set_right(model: MoonshineModel, speech: Samples) -> None:
+def test_a_wrong_draft_is_set_right(model: EncoderDecoderModel, speech: Samples) -> None:
     tokens = model.decode(step(speech)).tokens
     half = len(tokens) // 2
     wrong = (*tokens[:half], *reversed(tokens[half:]))
     assert model.decode(step(speech, draft=wrong)).tokens == tokens
 
 
-def test_forced_text_is_continued(model: MoonshineModel, speech: Samples) -> None:
+def test_forced_text_is_continued(model: EncoderDecoderModel, speech: Samples) -> None:
     tokens = model.decode(step(speech)).tokens
     assert model.decode(step(speech, forced=tokens[:8])).tokens == tokens[8:]
 
 
-def test_no_more_tokens_than_allowed(model: MoonshineModel, speech: Samples) -> None:
+def test_no_more_tokens_than_allowed(model: EncoderDecoderModel, speech: Samples) -> None:
     result = model.decode(step(speech, max_new_tokens=5))
     assert (len(result.tokens), result.ended) == (5, False)
 
 
-def test_audio_too_short_for_a_frame_gives_nothing(model: MoonshineModel, bundle: Bundle) -> None:
+def test_audio_too_short_for_a_frame_gives_nothing(
+    model: EncoderDecoderModel, bundle: Bundle
+) -> None:
     shortest_len = bundle.front_end.receptive_field_len
     result = model.decode(step(np.zeros(shortest_len - 1, dtype=np.float32)))
     assert (result.tokens, result.log_probs, result.ended) == ((), (), True)
 
 
-def test_audio_of_one_frame_can_be_run(model: MoonshineModel, bundle: Bundle) -> None:
+def test_audio_of_one_frame_can_be_run(model: EncoderDecoderModel, bundle: Bundle) -> None:
     shortest_len = bundle.front_end.receptive_field_len
     result = model.decode(step(np.zeros(shortest_len, dtype=np.float32), max_new_tokens=2))
     assert len(result.tokens) <= 2
@@ -129,7 +132,7 @@ def test_audio_of_one_frame_can_be_run(model: MoonshineModel, bundle: Bundle) ->
 
 @pytest.mark.parametrize("commit", Commit)
 def test_the_recording_streams_into_its_words(
-    model: MoonshineModel, speech: Samples, commit: Commit
+    model: EncoderDecoderModel, speech: Samples, commit: Commit
 ) -> None:
     recognizer = Recognizer(model, make_vad("webrtc"), SessionOptions(commit=commit))
     events = list(transcribe(recognizer, speech))
@@ -174,7 +177,7 @@ def test_a_file_cut_in_half_is_named(bundle: Bundle, role: Role, tmp_path: Path)
     folder = copied(bundle, tmp_path)
     path = replace_file(folder, role, content[: len(content) // 2], tell=False)
     with pytest.raises(HashMismatch, match=re.escape(str(path))):
-        MoonshineModel(load_bundle(folder))
+        EncoderDecoderModel(load_bundle(folder))
 
 
 def test_a_file_with_one_wrong_byte_is_named(bundle: Bundle, tmp_path: Path) -> None:
@@ -183,7 +186,7 @@ def test_a_file_with_one_wrong_byte_is_named(bundle: Bundle, tmp_path: Path) -> 
     folder = copied(bundle, tmp_path)
     path = replace_file(folder, Role.ENCODER, bytes(content), tell=False)
     with pytest.raises(HashMismatch, match=re.escape(str(path))):
-        MoonshineModel(load_bundle(folder))
+        EncoderDecoderModel(load_bundle(folder))
 
 
 @pytest.mark.parametrize("role", MOONSHINE_ROLES)
@@ -194,7 +197,7 @@ def test_a_file_that_the_manifest_vouches_for_but_nobody_can_load_is_named(
     folder = copied(bundle, tmp_path)
     path = replace_file(folder, role, content[: len(content) // 2], tell=True)
     with pytest.raises(BrokenModel, match=re.escape(str(path))):
-        MoonshineModel(load_bundle(folder))
+        EncoderDecoderModel(load_bundle(folder))
 
 
 def test_a_graph_that_is_not_what_the_manifest_states_is_refused(
@@ -205,4 +208,4 @@ def test_a_graph_that_is_not_what_the_manifest_states_is_refused(
     manifest["decoder"]["layers"] += 1
     (folder / "bundle.json").write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(BrokenModel, match="layers"):
-        MoonshineModel(load_bundle(folder))
+        EncoderDecoderModel(load_bundle(folder))

@@ -4,6 +4,7 @@ Options in these tests: speech is 3 frames, a soft pause 4, the endpoint 20 fram
 """
 
 from fakes import FRAME_LEN
+from streamscribe.continuation import PATIENCE_LEN
 from streamscribe.events import Rule
 from streamscribe.options import SessionOptions
 from streamscribe.segmenter import (
@@ -193,3 +194,47 @@ def test_speech_behind_the_end_of_a_segment_opens_the_next_at_once() -> None:
     segmenter = Segmenter(OPTIONS)
     hear(segmenter, "VVVVVV.")
     assert segmenter.close(4 * FRAME_LEN, 7 * FRAME_LEN) == Opened(4 * FRAME_LEN, 4 * FRAME_LEN)
+
+
+# --- reopened
+
+
+def reopened(script: str, *, behind: bool) -> list[tuple[int, Turn]]:
+    """The turns of a segment that is open from frame 0 on."""
+    segmenter = Segmenter(OPTIONS)
+    segmenter.reopen(0)
+    turns: list[tuple[int, Turn]] = []
+    for index, letter in enumerate(script):
+        voice = 0.9 if letter == "V" else 0.0
+        turn = segmenter.receive(voice, index * FRAME_LEN, FRAME_LEN, behind=behind)
+        if turn is not None:
+            turns.append((index, turn))
+    return turns
+
+
+PATIENT = -(-(PATIENCE_LEN + ms_to_len(300 + 600)) // FRAME_LEN)
+"""Frames of silence that close a segment which nobody has spoken in again."""
+
+
+def test_a_reopened_segment_waits_longer_for_voice_than_the_endpoint() -> None:
+    assert reopened("." * PATIENT, behind=False) == [(PATIENT - 1, Closed(Rule.SILENCE))]
+
+
+def test_voice_in_a_reopened_segment_opens_nothing() -> None:
+    assert reopened("." * 40 + "VVVV", behind=False) == []
+
+
+def test_after_voice_a_reopened_segment_is_like_any_other() -> None:
+    turns = reopened("..VVVV" + "." * 20, behind=False)
+    assert turns[-1] == (25, Closed(Rule.SILENCE))
+    assert [type(turn) for _, turn in turns] == [Paused, Ending, Closed]
+
+
+def test_while_text_is_still_to_be_heard_again_silence_must_last_longer() -> None:
+    turns = reopened("..VVVV" + "." * PATIENT, behind=True)
+    assert turns[-1] == (5 + PATIENT, Closed(Rule.SILENCE))
+
+
+def test_while_text_is_still_to_be_heard_again_a_segment_may_be_longer() -> None:
+    longest = (ms_to_len(30_000) + PATIENCE_LEN + ms_to_len(300)) // FRAME_LEN
+    assert reopened("V" * 1_100, behind=True)[0] == (longest, Closed(Rule.MAX_LENGTH))

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from fakes_policy import SECOND, SURE, UNLIKELY, UNSURE, Driven, look_at_end, opened, text_of
+from streamscribe.encoder_decoder import LEAD_LEN
 from streamscribe.events import Partial, Rule
 from streamscribe.guards import LOOP_TOKENS_MIN
 from streamscribe.model import DecodeResult
-from streamscribe.moonshine_model import LEAD_LEN
 from streamscribe.options import Commit
 from streamscribe.seq2seq_look import (
     SHORTEST_FRAMED_LEN,

@@ -22,6 +22,7 @@ from fakes import (
     words_from,
 )
 from streamscribe.commitment import SURE_LOG_PROB
+from streamscribe.encoder_decoder import LEAD_LEN
 from streamscribe.errors import BacklogExceeded
 from streamscribe.events import (
     Endpoint,
@@ -33,7 +34,6 @@ from streamscribe.events import (
     SpeechStarted,
 )
 from streamscribe.model import DecodeResult, DecodeStep, StepKind
-from streamscribe.moonshine_model import LEAD_LEN
 from streamscribe.options import Commit, SessionOptions
 from streamscribe.recognizer import Recognizer, drive
 from streamscribe.seq2seq_policy import Seq2SeqPolicy

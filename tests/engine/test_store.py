@@ -18,6 +18,7 @@ from fakes_recipe import write_converted
 from streamscribe.bundle import Bundle, load_bundle
 from streamscribe.errors import BrokenModel, HashMismatch, ModelMissing, UnknownModel
 from streamscribe.machine import cgroup_quota, describe_machine, usable_cores
+from streamscribe.recipes import Recipe
 from streamscribe.store import (
     DEFAULT_MODEL,
     default_models_dir,
@@ -26,6 +27,7 @@ from streamscribe.store import (
     find_recipe,
     keep,
     known_models,
+    made_folder,
     unpack,
 )
 
@@ -33,6 +35,12 @@ from streamscribe.store import (
 def pullable(tmp_path: Path, wheel: Path) -> Bundle:
     folder = write_manifest(tmp_path / "bundle", distributed_manifest(wheel))
     return load_bundle(folder, tmp_path / "models")
+
+
+def recipe_of(name: str) -> Recipe:
+    recipe = find_recipe(name)
+    assert recipe is not None
+    return recipe
 
 
 def test_the_default_model_is_known_and_comes_first() -> None:
@@ -52,7 +60,7 @@ def test_every_known_model_has_a_valid_manifest_of_its_own_name(name: str) -> No
 
 
 def test_manifests_are_data_of_the_package() -> None:
-    shipped = importlib.resources.files("streamscribe") / "bundles" / DEFAULT_MODEL / "bundle.json"
+    shipped = importlib.resources.files("streamscribe") / "bundles" / DEFAULT_MODEL / "recipe.json"
     assert shipped.is_file()
 
 
@@ -68,13 +76,13 @@ def test_a_folder_may_be_given_for_a_name(tmp_path: Path) -> None:
 def test_a_model_with_a_recipe_is_missing_until_it_was_made(tmp_path: Path) -> None:
     with pytest.raises(ModelMissing, match=r"streamscribe models pull whisper-tiny\.en"):
         find_bundle("whisper-tiny.en", tmp_path)
-    folder = write_converted(tmp_path / "whisper-tiny.en", "whisper-tiny.en")
+    folder = write_converted(made_folder(recipe_of("whisper-tiny.en"), tmp_path), "whisper-tiny.en")
     bundle = find_bundle("whisper-tiny.en", tmp_path)
     assert (bundle.folder, bundle.converted, defect(bundle)) == (folder, True, None)
 
 
 def test_a_wrong_file_of_a_converted_bundle_names_the_command_that_mends_it(tmp_path: Path) -> None:
-    folder = write_converted(tmp_path / "whisper-tiny.en", "whisper-tiny.en")
+    folder = write_converted(made_folder(recipe_of("whisper-tiny.en"), tmp_path), "whisper-tiny.en")
     (folder / "tokenizer.bin").write_bytes(b"half")
     problem = defect(find_bundle("whisper-tiny.en", tmp_path))
     assert isinstance(problem, HashMismatch)
@@ -82,17 +90,27 @@ def test_a_wrong_file_of_a_converted_bundle_names_the_command_that_mends_it(tmp_
 
 
 def test_another_model_in_the_place_of_a_converted_one_is_refused(tmp_path: Path) -> None:
-    write_converted(tmp_path / "whisper-tiny.en", "whisper-base")
+    write_converted(made_folder(recipe_of("whisper-tiny.en"), tmp_path), "whisper-base")
     with pytest.raises(BrokenModel, match=r"holds the model whisper-base; allowed: whisper-tiny"):
         find_bundle("whisper-tiny.en", tmp_path)
 
 
 def test_a_bundle_that_was_made_takes_the_place_of_whatever_was_there(tmp_path: Path) -> None:
-    (tmp_path / "small-xx").mkdir()
-    (tmp_path / "small-xx/left.over").write_bytes(b"")
-    keep(write_converted(tmp_path / ".pull-1/small-xx"), "small-xx", tmp_path)
-    assert not (tmp_path / "small-xx/left.over").exists()
-    assert defect(load_bundle(tmp_path / "small-xx")) is None
+    recipe = recipe_of("whisper-tiny.en")
+    place = made_folder(recipe, tmp_path)
+    place.mkdir(parents=True)
+    (place / "left.over").write_bytes(b"")
+    keep(write_converted(tmp_path / ".pull-1/made", recipe.name), recipe, tmp_path)
+    assert not (place / "left.over").exists()
+    assert defect(load_bundle(place)) is None
+
+
+def test_a_bundle_that_another_process_has_made_is_left_as_it_is(tmp_path: Path) -> None:
+    recipe = recipe_of("whisper-tiny.en")
+    place = write_converted(made_folder(recipe, tmp_path), recipe.name)
+    theirs = place.stat().st_ino
+    keep(write_converted(tmp_path / ".pull-1/made", recipe.name), recipe, tmp_path)
+    assert place.stat().st_ino == theirs
 
 
 def test_the_first_file_that_is_missing_is_the_defect(tmp_path: Path) -> None:

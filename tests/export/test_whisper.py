@@ -30,8 +30,8 @@ from streamscribe.onnx_graph import Graph, open_graph, output_names
 from streamscribe.passes import Audio, Passes, Row, TokenCache
 from streamscribe.seq2seq import Answer, Ask, Rules
 from streamscribe_export.checkpoint import TorchModel
+from streamscribe_export.drawing import Drawing
 from streamscribe_export.graph import save
-from streamscribe_export.whisper.drawing import Drawing
 from streamscribe_export.whisper.graphs import (
     AlignmentHead,
     draw_decoder,

@@ -1,4 +1,9 @@
-"""Wherever a session breaks off: the one that goes on keeps every promise of the first."""
+"""Wherever a session breaks off: the one that goes on keeps every promise of the first.
+
+The text is that of an undisturbed session, word for word, with a model that writes the same words
+of the same audio whatever window they are heard in, and a detector that judges a frame by itself.
+With others the promises hold all the same, and single words may come out otherwise.
+"""
 
 from itertools import pairwise
 
@@ -40,7 +45,6 @@ def check_promises(events: list[Event]) -> None:
     assert [final.segment for final in closed] == started
     for before, after in pairwise(closed):
         assert before.end_at <= after.start_at
-    at = 0
     for final in closed:
         assert final.start_at <= final.end_at
         times = [time for word in final.words for time in (word.start_at, word.end_at)]
@@ -48,6 +52,7 @@ def check_promises(events: list[Event]) -> None:
         assert all(final.start_at <= time <= final.end_at for time in times)
         assert " ".join(word.text for word in final.words) == final.text
     committed = dict.fromkeys(started, "")
+    at = closed_at = 0
     for event in events:
         match event:
             case SpeechStarted():
@@ -57,12 +62,12 @@ def check_promises(events: list[Event]) -> None:
                 assert event.text.startswith(committed[event.segment])
                 assert len(committed[event.segment]) <= event.committed <= len(event.text)
                 committed[event.segment] = event.text[: event.committed]
-                assert event.at >= at
+                assert event.at >= closed_at  # audio that is sent again may be before the onset
             case Endpoint():
                 assert event.at >= at
             case Final():
                 assert event.text.startswith(committed[event.segment])
-                at = max(at, event.end_at)
+                at = closed_at = event.end_at
 
 
 @settings(max_examples=60, deadline=None)
@@ -80,6 +85,23 @@ def test_two_sessions_keep_the_promises_of_one(
     told = broken_at(recognizer, options, audio, place)
     rest = go_on(recognizer, options, audio, continuation_of(told), block_len)
     check_promises([*told.events, *rest])
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    phrases=SHORT_PHRASES,
+    options=OPTIONS,
+    seed=st.integers(0, 10**6),
+    place=PLACE,
+    block_len=BLOCK_LENS,
+)
+def test_however_the_audio_is_sent_again_the_events_are_the_same(
+    phrases: list[Phrase], options: SessionOptions, seed: int, place: float, block_len: int
+) -> None:
+    audio, recognizer = speak(phrases), make_recognizer(wavering(seed))
+    continuation = continuation_of(broken_at(recognizer, options, audio, place))
+    events = go_on(recognizer, options, audio, continuation, block_len)
+    assert events == go_on(recognizer, options, audio, continuation, 100_000)
 
 
 @settings(max_examples=30, deadline=None)

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamscribe.errors import BacklogExceeded
-from streamscribe.timeline import Timeline, samples_at_rate
+from streamscribe.ingest import RATES_HZ
+from streamscribe.timeline import SAMPLE_RATE, Timeline, at_from_rate, samples_at_rate
 
 MOVES = st.lists(
     st.tuples(st.integers(0, 30_000), st.floats(0, 1)),  # samples appended, share then discarded
@@ -39,3 +40,25 @@ def test_any_moves_leave_the_samples_of_their_positions(
 def test_a_clients_position_is_the_last_one_not_past_the_true_one(at: int, rate_hz: int) -> None:
     position = samples_at_rate(at, rate_hz)
     assert position * 16_000 <= at * rate_hz < (position + 1) * 16_000
+
+
+@given(at=st.integers(0, 2**40), rate_hz=st.integers(*RATES_HZ))
+def test_what_was_acknowledged_never_lies_after_the_place_where_a_session_goes_on(
+    at: int, rate_hz: int
+) -> None:
+    acked_at = samples_at_rate(at, rate_hz)
+    assert at_from_rate(acked_at, rate_hz) >= at or acked_at == 0
+
+
+@given(at=st.integers(0, 2**40), rate_hz=st.integers(*RATES_HZ))
+def test_a_position_of_a_clients_clock_is_found_within_a_sample(at: int, rate_hz: int) -> None:
+    sample_len = max(1.0, SAMPLE_RATE / rate_hz)
+    assert abs(at_from_rate(at, rate_hz) - at * SAMPLE_RATE / rate_hz) <= sample_len
+    assert samples_at_rate(at_from_rate(at, rate_hz), rate_hz) <= at
+
+
+@given(at=st.integers(0, 2**40), rate_hz=st.integers(SAMPLE_RATE, RATES_HZ[1]))
+def test_above_16000_hertz_an_acknowledgement_leads_back_to_where_it_came_from(
+    at: int, rate_hz: int
+) -> None:
+    assert at_from_rate(samples_at_rate(at, rate_hz), rate_hz) == at

@@ -64,7 +64,7 @@ def test_every_message_of_the_example_dialogue_is_valid() -> None:
     lines = re.findall(r"^([CS]) (\{.*\})$", REFERENCE, re.MULTILINE)
     decode = {"C": decode_client_message, "S": decode_server_message}
     messages = [decode[side](text) for side, text in lines]
-    assert len(messages) == 12
+    assert len(messages) == 25
     assert None not in messages
 
 

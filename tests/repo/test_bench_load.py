@@ -11,7 +11,7 @@ from bench.capacity import most, summary, why_not
 from bench.command import SPEECH, Request
 from bench.fairness import apart
 from bench.outcome import Figures
-from bench.overload import growth
+from bench.overload import errors_in, growth
 from bench.resident import Resident
 from bench.server_metrics import parse, quantile, told_between
 from bench.stream_load import known_capacity
@@ -155,11 +155,18 @@ def test_streams_with_too_few_texts_say_nothing_about_fairness() -> None:
     assert apart([stream(9.0, count=2)], "finals") == {}
 
 
-def test_memory_grows_from_the_first_quarter_of_the_counted_part_to_the_last() -> None:
+def test_memory_grows_from_the_second_quarter_of_the_counted_part_to_the_last() -> None:
     resident = Resident.__new__(Resident)
-    resident.at_s = [0, 13, 20, 60, 100, 112]
-    resident.mb = [900, 200, 200, 400, 230, 230]
+    resident.at_s = [0, 13, 30, 40, 50, 80, 100, 112]
+    resident.mb = [900, 100, 150, 200, 200, 400, 230, 230]
     assert growth(resident, 100)["growth_mb"] == 30
+
+
+def test_a_refusal_is_no_error_of_the_server_and_a_failure_is() -> None:
+    refused = "1 ERROR uvicorn.error: ASGI callable returned without completing handshake."
+    failed = "2 ERROR streamscribe_server.scheduler: a model call failed"
+    log = f"0 INFO all is well\n{refused}\n{failed}\nTraceback:\nKeyError: 'odd'\n"
+    assert errors_in(log) == [failed]
 
 
 # What the server says

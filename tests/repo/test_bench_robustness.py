@@ -96,8 +96,8 @@ def test_whatever_is_not_documented_is_a_fault(given: Answer, fault: str) -> Non
 
 
 def test_a_hole_in_the_numbers_is_a_fault() -> None:
-    [fault] = faults(answer(encode(Done(2, 0))))
-    assert fault.startswith("number 2 after 0")
+    [fault] = faults(answer(encode(Gap(1, 0, 1)), encode(Done(3, 0))))
+    assert fault.startswith("number 3 after 1")
 
 
 def test_a_message_after_the_last_is_a_fault() -> None:

@@ -4,11 +4,12 @@ import sys
 
 import pytest
 
-from streamscribe.errors import OptionError
+from streamscribe.errors import DeviceUnavailable, OptionError
+from streamscribe.loading import ModelChoice
 from streamscribe.options import CommitBy, Latency, Search, SessionOptions, Task
 from streamscribe.store import DEFAULT_MODEL
 from streamscribe_server import command
-from streamscribe_server.command import ModelChoice, serve
+from streamscribe_server.command import serve
 from streamscribe_server.limits import Limits
 from streamscribe_server.uvicorn_server import CannotListen, bind
 
@@ -83,6 +84,25 @@ def test_what_the_model_cannot_follow_is_refused_before_anybody_connects() -> No
     choice = ModelChoice(DEFAULT_MODEL, "webrtc", 1, None, None)
     with pytest.raises(OptionError, match="option 'task' is 'translate'; allowed: transcribe"):
         command._load(choice, SessionOptions(task=Task.TRANSLATE))
+
+
+def test_a_device_that_can_not_be_had_is_refused_before_anybody_connects() -> None:
+    with pytest.raises(DeviceUnavailable, match="device cuda:99 can't be used"):
+        command._load(ModelChoice(device="cuda:99"), SessionOptions())
+
+
+def test_a_server_loads_the_model_on_the_device_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    choices: list[ModelChoice] = []
+
+    def stop(host: str, port: int, limits: Limits, choice: ModelChoice, *rest: object) -> None:
+        choices.append(choice)
+
+    monkeypatch.setattr(command, "_serve", stop)
+    serve.main(["--device", "tensorrt:1"], standalone_mode=False)
+    serve.main([], standalone_mode=False)
+    assert [choice.device for choice in choices] == ["tensorrt:1", "auto"]
 
 
 def test_asking_for_help_loads_neither_the_web_server_nor_a_model() -> None:

@@ -4,7 +4,8 @@ import pytest
 
 from fakes_server import ScriptedRecognizer, catalogue_of
 from streamscribe.abilities import Abilities
-from streamscribe.events import Partial
+from streamscribe.continuation import Continuation
+from streamscribe.events import Gap, Partial
 from streamscribe.ingest import AudioFormat
 from streamscribe.options import Commit, CommitBy, Latency, Search, SessionOptions, Task
 from streamscribe_protocol import messages
@@ -352,3 +353,149 @@ def test_hotwords_that_the_model_cannot_follow_change_nothing_and_the_stream_goe
     assert (error.code, error.fatal) == ("invalid_option", False)
     assert (reaction.commands, reaction.closing) == ((), None)
     assert dialogue.state is State.STREAMING
+
+
+def test_keep_alive_says_nothing_to_anybody() -> None:
+    assert streaming().receive_text('{"type": "keep_alive"}') == NOTHING
+    assert finishing().receive_text('{"type": "keep_alive"}') == NOTHING
+
+
+def test_a_flush_that_is_repeated_is_ignored() -> None:
+    dialogue = streaming()
+    assert dialogue.receive_text('{"type": "flush", "id": "f"}').commands == (Flush("f"),)
+    assert dialogue.receive_text('{"type": "flush", "id": "f"}') == NOTHING
+    assert dialogue.receive_text('{"type": "flush", "id": "g"}').commands == (Flush("g"),)
+
+
+def test_finish_may_be_said_twice() -> None:
+    assert finishing().receive_text('{"type": "finish"}') == NOTHING
+
+
+def test_a_client_that_comes_back_is_told_from_where_on_audio_is_wanted() -> None:
+    dialogue = streaming()
+    dialogue.receive_bytes(bytes(641))
+    ready = ready_of(dialogue.go_on())
+    assert (ready.resumed, ready.resume_reason) == ("continued", None)
+    assert (ready.send_from_at, ready.resume_token) == (320, "t1")
+
+
+def test_a_sample_that_a_break_has_cut_is_taken_once() -> None:
+    dialogue = streaming()
+    dialogue.receive_bytes(b"\1\2\3")
+    dialogue.go_on()
+    assert dialogue.receive_bytes(b"\3").commands == ()
+    assert dialogue.receive_bytes(b"\4\5\6").commands == (Audio(b"\4\5\6"),)
+    assert dialogue.received_at == 3
+
+
+def test_a_break_while_a_cut_sample_is_repeated_loses_nothing() -> None:
+    dialogue = streaming(audio=AUDIO | {"channels": 2})
+    dialogue.receive_bytes(b"\1\2\3\4\5\6\7")
+    dialogue.go_on()
+    assert dialogue.receive_bytes(b"\5\6").commands == ()
+    dialogue.go_on()
+    assert dialogue.receive_bytes(b"\5\6\7\x08").commands == (Audio(b"\x08"),)
+
+
+def test_after_finish_a_client_that_comes_back_may_repeat_what_it_said() -> None:
+    dialogue = finishing()
+    assert ready_of(dialogue.go_on()).resumed == "continued"
+    assert dialogue.receive_text('{"type": "hotwords", "hotwords": ["Ada"]}') == NOTHING
+    assert dialogue.receive_text('{"type": "finish"}') == NOTHING
+
+
+RESUME = {
+    "token": "lost",
+    "from_at": 48_000,
+    "acked_at": 48_000,
+    "last_seq": 17,
+    "next_segment": 3,
+    "segment_open": True,
+    "committed_text": "ask not",
+    "context_text": "x" * 500,
+    "heard_at": 90_000,
+}
+
+
+def test_a_session_begun_again_goes_on_where_the_client_says() -> None:
+    dialogue = dialogue_of(start(resume=RESUME))
+    (opened,) = dialogue.open().commands
+    assert isinstance(opened, Open)
+    assert opened.continuation == Continuation(
+        start_at=48_000,
+        segment=3,
+        segment_open=True,
+        committed_text="ask not",
+        context_text="x" * 400,
+        lost_from_at=None,
+    )
+    dialogue.receive_bytes(bytes(100))
+    ready = ready_of(dialogue.take_update(Opened()))
+    assert (ready.resumed, ready.resume_reason) == ("fresh", "unknown")
+    assert (ready.send_from_at, ready.resume_token) == (48_000, "t1")
+
+
+def test_audio_between_what_was_acknowledged_and_what_is_left_is_lost() -> None:
+    terms = dialogue_of(start(resume=RESUME | {"from_at": 60_000})).terms
+    assert terms.continuation is not None
+    assert (terms.continuation.lost_from_at, terms.continuation.start_at) == (48_000, 60_000)
+
+
+def test_audio_lost_is_told_in_the_positions_of_the_client() -> None:
+    lost = RESUME | {"acked_at": 44_101, "from_at": 88_203}
+    dialogue = streaming(resume=lost, audio=AUDIO | {"rate": 44_100})
+    gap = Gap(from_at=16_000, to_at=32_000)  # rounded, as the engine counts
+    update = Progress((gap,), decided_at=32_000, settled_at=32_000)
+    assert dialogue.take_update(update).replies == (messages.Gap(0, 44_101, 88_203),)
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"last_seq": 0}, "last_seq is 0; allowed: 1 or more"),
+        ({"acked_at": -1}, "acked_at is -1; allowed: 0 or more"),
+        ({"from_at": 47_999}, "from_at is 47999; allowed: acked_at (48000) or more"),
+        ({"next_segment": -1}, "segment"),
+        ({"segment_open": False}, "committed_text"),
+        ({"committed_text": "long " * 1_000}, "committed_text"),
+    ],
+)
+def test_a_resume_that_no_session_can_have_come_to_is_refused(
+    fields: dict[str, object], named: str
+) -> None:
+    refusal = refusal_of(start(resume=RESUME | fields))
+    assert (refusal.code, refusal.close_code) == ("invalid_option", CloseCode.PROTOCOL_ERROR)
+    assert named in refusal.message
+
+
+def test_a_heartbeat_tells_how_far_the_session_has_come() -> None:
+    dialogue = streaming(resume=RESUME)
+    dialogue.receive_bytes(bytes(1_000))
+    for _ in range(63):
+        dialogue.receive_bytes(bytes(1_000))
+    update = Progress((), decided_at=48_000 + 24_000, settled_at=0, compute_s=0.3)
+    dialogue.take_update(update)
+    assert dialogue.heartbeat().replies == (
+        messages.Heartbeat(
+            0, received_at=48_000 + 32_000, heard_ms=4_500, lag_ms=500, realtime_factor=0.2
+        ),
+    )
+
+
+def test_a_heartbeat_before_any_audio_is_all_zeros() -> None:
+    assert streaming().heartbeat().replies == (messages.Heartbeat(0, 0, 0, 0, 0.0),)
+
+
+def test_a_session_that_is_too_long_is_finished_and_told_so() -> None:
+    dialogue = streaming()
+    assert dialogue.reach_time_limit().commands == (Finish(),)
+    assert dialogue.receive_bytes(b"\0\0") == NOTHING
+    reaction = dialogue.take_update(Ended(heard_at=0))
+    error = assert_refused(reaction, "session_limit", CloseCode.SESSION_LIMIT)
+    assert "43200 s" in error.message
+
+
+def test_a_session_that_finishes_anyway_is_not_too_long() -> None:
+    dialogue = finishing()
+    assert dialogue.reach_time_limit() == NOTHING
+    assert dialogue.take_update(Ended(heard_at=0)).closing == Closing(CloseCode.NORMAL, "done")

@@ -1,6 +1,7 @@
 """Streams on the engine, and that one which fails fails alone."""
 
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -9,12 +10,14 @@ from fakes_server import (
     BREAKS_SESSION,
     FLOAT32,
     HOP_LEN,
+    PCM16,
     SPEECH,
     STUCK_SESSION,
     Bench,
     pcm16,
 )
-from streamscribe.events import Final, Flushed
+from streamscribe.continuation import Continuation
+from streamscribe.events import Final, Flushed, Gap
 from streamscribe_server.mailbox import (
     Audio,
     Close,
@@ -161,7 +164,7 @@ def test_a_closed_stream_is_forgotten_and_its_cost_logged(caplog: pytest.LogCapt
     bench.work()
     bench.post("a", Close("done"), Audio(SPEECH))
     bench.work()
-    assert "audio_s=1.0 rtf=0.150 lag_max_ms=150 steps=3 skipped=0 reason=done" in caplog.text
+    assert "audio_s=1.0 rtf=0.15 lag_max_ms=150 steps=3 skipped=0 reason=done" in caplog.text
     assert "100 100" not in caplog.text
 
 
@@ -170,3 +173,43 @@ def test_when_the_engine_stops_every_stream_is_told() -> None:
     bench.open("a")
     bench.engine.abandon()
     assert bench.updates["a"] == [Opened(), Failed("internal", "the server's engine has stopped")]
+
+
+LATE = Continuation(
+    start_at=3_600 * 16_000,
+    segment=7,
+    segment_open=False,
+    committed_text="",
+    context_text="",
+    lost_from_at=None,
+)
+"""An hour has passed in the session that broke."""
+
+
+def test_a_stream_that_goes_on_late_on_the_clock_is_not_ahead_of_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Else its steps would be due in an hour, and get only what other streams leave over."""
+    bench = Bench(call_s=0.1)
+    bench.open("late", replace(PCM16, continuation=LATE))
+    bench.post("late", Audio(SPEECH))
+    bench.work()
+    caplog.set_level(logging.INFO)
+    bench.post("late", Close("done"))
+    assert "audio_s=0.5" in caplog.text
+    assert "lag_max_ms=100 " in caplog.text
+
+
+def test_progress_goes_on_from_where_the_session_broke() -> None:
+    bench = Bench()
+    bench.open("late", replace(PCM16, continuation=LATE))
+    bench.post("late", Audio(bytes(2 * HOP_LEN)))
+    bench.work()
+    heard_at = LATE.start_at + HOP_LEN
+    assert bench.updates["late"] == [Opened(), Progress((), heard_at, heard_at)]
+
+
+def test_a_gap_is_told_before_any_audio_comes() -> None:
+    bench = Bench()
+    bench.open("late", replace(PCM16, continuation=replace(LATE, lost_from_at=0)))
+    assert bench.events("late") == [Gap(0, LATE.start_at)]

@@ -63,6 +63,7 @@ def test_a_client_that_stops_reading_is_given_up_and_others_are_served() -> None
         for _ in range(16):
             deaf.send(SPEECH)
         wait_until_gone(server)
+        assert server.service.sessions.streams == 0
         assert transcript(server)
 
 

@@ -40,6 +40,16 @@ def test_a_connected_client_is_a_live_session_until_it_is_gone() -> None:
         assert (value("streamscribe_stage_seconds_count", stage="send") or 0) > 2
 
 
+def test_a_session_that_nobody_came_back_for_is_not_counted_for_ever() -> None:
+    with running_server(ScriptedRecognizer(), Limits(linger_s=0.05)) as server:
+        assert transcript(server) == ["100 100"]
+        for _ in range(1_000):
+            if 'streamscribe_sessions{state="parked"} 0.0' in metrics_of(server.http_url)[1]:
+                return
+            threading.Event().wait(0.01)
+    raise AssertionError("the session is still counted as parked after 10 s")
+
+
 def test_errors_that_clients_are_told_are_counted_by_code() -> None:
     with running_server(ScriptedRecognizer()) as server:
         with client(server, start=None) as connection:

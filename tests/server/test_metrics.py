@@ -2,7 +2,8 @@ import threading
 
 import pytest
 
-from streamscribe_server.metrics import MAX_VALUES, OTHER, Metrics
+from streamscribe_server.metric_families import MAX_VALUES, OTHER
+from streamscribe_server.metrics import Metrics
 
 
 def test_what_happened_is_what_is_exposed() -> None:
@@ -30,11 +31,28 @@ def test_every_stage_and_kind_is_there_before_anything_happened() -> None:
     assert 'streamscribe_sessions{state="parked"} 0.0' in text
 
 
+def test_what_alerts_look_at_is_there_before_it_happens_the_first_time() -> None:
+    value = Metrics().value
+    assert value("streamscribe_watchdog_total", reason="model_hung") == 0
+    assert value("streamscribe_errors_total", code="internal") == 0
+    assert value("streamscribe_sessions_refused_total", reason="unauthorized") == 0
+
+
 def test_two_applications_in_one_process_do_not_count_together() -> None:
     one, other = Metrics(), Metrics()
     one.error("internal")
     assert one.value("streamscribe_errors_total", code="internal") == 1
-    assert other.value("streamscribe_errors_total", code="internal") is None
+    assert other.value("streamscribe_errors_total", code="internal") == 0
+
+
+def test_of_several_engines_the_busiest_counts() -> None:
+    metrics = Metrics()
+    metrics.busy(0.25, engine="one")
+    metrics.busy(0.75, engine="other")
+    metrics.busy(0.5, engine="one")
+    assert metrics.value("streamscribe_busy_ratio") == 0.75
+    metrics.busy(0.125, engine="other")
+    assert metrics.value("streamscribe_busy_ratio") == 0.5
 
 
 def test_values_of_a_label_are_bounded_however_many_come() -> None:
@@ -42,7 +60,7 @@ def test_values_of_a_label_are_bounded_however_many_come() -> None:
     for number in range(MAX_VALUES + 100):
         metrics.error(f"code_{number}")
     assert metrics.exposition()[0].count(b"streamscribe_errors_total{") == MAX_VALUES + 1
-    assert metrics.value("streamscribe_errors_total", code=OTHER) == 100
+    assert metrics.value("streamscribe_errors_total", code=OTHER) == 101  # internal is known
 
 
 def test_nothing_is_lost_when_many_threads_count() -> None:

@@ -207,12 +207,15 @@ def test_sending_after_a_broken_frame_is_sending_to_nobody() -> None:
             failures.append(type(error))
         over.set()
 
-    guards = {"http": guarded_http(SHORT), "ws": guarded_websocket(SHORT)}
-    uvicorn_server = uvicorn.Server(uvicorn.Config(application, **guards, lifespan="off"))
+    http, websocket = guarded_http(SHORT), guarded_websocket(SHORT)
+    config = uvicorn.Config(application, http=http, ws=websocket, lifespan="off")
+    uvicorn_server = uvicorn.Server(config)
     listener = bind("127.0.0.1", 0, SHORT)
     thread = threading.Thread(target=uvicorn_server.run, kwargs={"sockets": [listener]})
     thread.daemon = True
     thread.start()
+    while not uvicorn_server.started:
+        over.wait(0.01)
     with socket.create_connection(listener.getsockname(), timeout=10) as plain:
         plain.sendall(REQUEST)
         upgraded(plain)

@@ -31,9 +31,11 @@ def watched(load: Load) -> RenderableType:
 
 
 def _phase(load: Load) -> str:
-    whole_s = load.counts_until_s - load.began_s
-    ramping = load.passed_s < load.counts_from_s - load.began_s
-    return f"{load.passed_s:.0f} of {whole_s:.0f} s{', not counted yet' if ramping else ''}"
+    now_s, until_s = load.began_s + load.passed_s, load.counts_until_s
+    if now_s >= until_s:
+        return f"{load.passed_s:.0f} s, waiting for the last finals"
+    counted = "" if now_s >= load.counts_from_s else ", not counted yet"
+    return f"{load.passed_s:.0f} of {until_s - load.began_s:.0f} s{counted}"
 
 
 def _told(seconds: Sequence[float]) -> str:
@@ -46,11 +48,11 @@ def _told(seconds: Sequence[float]) -> str:
 
 def _slowest(load: Load) -> str:
     found = [
-        (delays([one.delay_s for one in player.log.finals])["p95_s"], player.index)
+        (float(delays([one.delay_s for one in player.log.finals])["p95_s"]), player.index)
         for player in load.players
         if player.log and player.log.finals
     ]
     if not found:
         return "-"
-    p95_s, index = max(found, key=lambda one: (str(one[0]), one[1]))
+    p95_s, index = max(found)
     return f"stream {index}, p95 of its finals {p95_s:.2f} s"

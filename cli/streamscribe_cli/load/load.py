@@ -12,21 +12,20 @@ the last answers of that part come under full load.
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urlencode, urlsplit
 
-from streamscribe_cli.load.player import Part, Player, State, packet_len
+from streamscribe_cli.latency import PACKETS_PER_S
+from streamscribe_cli.load.player import CONNECT_MAX_S, Part, Player, State, packet_len
 from streamscribe_cli.load.programme import Programme
 from streamscribe_client import connect_async
-from streamscribe_client.address import stream_url
-from streamscribe_client.dialogue import StreamOptions
+from streamscribe_client.stream_options import ConnectOptions
 from streamscribe_protocol.messages import EffectiveOptions
 
 SETTLE_S: Final = 3.0
 """After the last stream began: its first words are still under way."""
 TAIL_S: Final = 2.0
+PACKET_MS: Final = 1_000 // PACKETS_PER_S
 WATCH_S: Final = 1.0
 """How often whoever watches is told."""
 
@@ -41,9 +40,9 @@ class LoadPlan:
     """Of the counted part."""
     ramp_s: float
     """The streams begin evenly spread over this."""
-    packet_ms: int = 20
+    packet_ms: int = PACKET_MS
     seed: int = 0
-    options: StreamOptions = field(default_factory=StreamOptions)
+    options: ConnectOptions = field(default_factory=ConnectOptions)
 
 
 class Load:
@@ -89,28 +88,24 @@ class Load:
     async def run(self, hopeless: Callable[["Load"], bool] = lambda load: False) -> None:
         """Play all streams to their ends, or until ``hopeless`` says yes."""
         cpu_s, began_s = time.process_time(), time.monotonic()
-        playing = asyncio.gather(*(player.play() for player in self.players))
-        while not playing.done():
-            await asyncio.wait({playing}, timeout=WATCH_S)
-            if hopeless(self) and not playing.done():
-                self.stopped_early = True
-                playing.cancel()
-                with suppress(asyncio.CancelledError):
-                    await playing
-        if not self.stopped_early:
-            playing.result()
+        playing = {asyncio.create_task(player.play()) for player in self.players}
+        try:
+            while not all(task.done() for task in playing):
+                await asyncio.wait(playing, timeout=WATCH_S)
+                if hopeless(self):
+                    self.stopped_early = not all(task.done() for task in playing)
+                    break
+        finally:
+            for task in playing:
+                task.cancel()
+            await asyncio.wait(playing)  # each closes its connection first
+        for task in playing:
+            if not task.cancelled():
+                task.result()
         self.cores = (time.process_time() - cpu_s) / (time.monotonic() - began_s)
 
 
-async def probe(url: str, options: StreamOptions) -> EffectiveOptions:
+async def probe(url: str, options: ConnectOptions) -> EffectiveOptions:
     """The options that a stream would have. Raises what stands in the way of one stream."""
-    async with connect_async(url, **options) as stream:
+    async with connect_async(url, timeout_s=CONNECT_MAX_S, **options) as stream:
         return stream.options
-
-
-def keyed(url: str, api_key: str | None) -> str:
-    """The address with the key that its server asks for. Don't print it."""
-    if api_key is None:
-        return url
-    address = stream_url(url)
-    return f"{address}{'&' if urlsplit(address).query else '?'}{urlencode({'token': api_key})}"

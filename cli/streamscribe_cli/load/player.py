@@ -19,7 +19,7 @@ from streamscribe_client import (
     ServerError,
     connect_async,
 )
-from streamscribe_client.dialogue import StreamOptions
+from streamscribe_client.stream_options import ConnectOptions
 from streamscribe_protocol.errors import RemoteProtocolError
 
 CONNECT_MAX_S: Final = 10.0
@@ -46,7 +46,7 @@ class Part:
     """What one stream has to play."""
 
     url: str
-    options: StreamOptions
+    options: ConnectOptions
     packets: Iterator[bytes | memoryview]
     """PCM16, 16 kHz, mono; without end."""
     packet_ms: int
@@ -83,7 +83,7 @@ class Player:
             self._end(State.REFUSED, "overloaded", str(error))
         except ConnectionFailed as error:
             code = "connection_failed" if error.status is None else f"http_{error.status}"
-            self._end(State.FAILED, code, error.reason)  # the address may hold a key
+            self._end(State.FAILED, code, str(error))
         except ConnectionLost as error:
             self._end(State.FAILED, f"closed_{error.code}", str(error))
         except (ServerError, RemoteProtocolError) as error:
@@ -99,7 +99,8 @@ class Player:
 
     async def _play(self) -> None:
         part = self._part
-        options = part.options
+        options = part.options.copy()
+        options["resume"] = False  # what breaks shall be seen
         async with connect_async(part.url, timeout_s=CONNECT_MAX_S, **options) as stream:
             started_s = time.monotonic()
             self.answered_s = started_s - part.start_s

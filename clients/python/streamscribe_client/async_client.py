@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Self, Unpack
 
 from streamscribe_client.address import stream_url
@@ -12,6 +14,7 @@ from streamscribe_client.line import Line
 from streamscribe_client.outgoing import Audio, pieces
 from streamscribe_client.stream_options import ConnectOptions, parted, start_message
 from streamscribe_client.surroundings import REAL, Surroundings
+from streamscribe_client.websocket import open_websocket
 from streamscribe_protocol.close_codes import CloseCode
 from streamscribe_protocol.errors import LocalProtocolError, RemoteProtocolError
 from streamscribe_protocol.messages import EffectiveOptions, Heartbeat, Ready
@@ -45,6 +48,9 @@ async def open_stream(
 ) -> "AsyncStream":
     """An open stream that the caller has to close. Raises as ``connect_async`` does."""
     told, perseverance = parted(options)
+    if perseverance.api_key is not None:
+        dial = partial(open_websocket, api_key=perseverance.api_key)
+        surroundings = replace(surroundings, dial=dial)
     dialogue = Dialogue(start_message(told), perseverance)
     line = Line(stream_url(server), timeout_s, dialogue, perseverance, surroundings)
     await line.open()

@@ -13,10 +13,11 @@ class Change:
     def announce(self) -> None:
         """Something has changed."""
         self._happened.set()
-        self._happened = asyncio.Event()
+        self._happened.clear()
 
     async def until(self, true: Callable[[], bool]) -> None:
-        """Return once ``true()``; lets other tasks run once in any case."""
-        await asyncio.sleep(0)
+        """Return once ``true()``; other tasks have their turn before in any case."""
+        if true():
+            await asyncio.sleep(0)
         while not true():
             await self._happened.wait()

@@ -129,4 +129,4 @@ class Conversation:
                 self._dialogue.keep_alive()
                 self.there_is_more()
         self._silent_s = MISSED_HEARTBEATS * heartbeat_s
-        self.websocket.drop()
+        await self.websocket.drop()

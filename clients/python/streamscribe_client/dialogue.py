@@ -153,10 +153,13 @@ class Dialogue:
 
     def _resume(self) -> messages.Resume:
         assert self.ready is not None, "a dialogue that never was open can't be broken"
+        from_at = self._outgoing.promise()
+        opened_at = self._text.opened_ms * self._start.audio.rate // 1_000
         return self._text.resume(
             self.ready.resume_token,
-            from_at=self._outgoing.promise(),
-            acked_at=self.acknowledged_at,
+            from_at=from_at,
+            # Lost silence before the newest segment is no gap: the server had heard it.
+            acked_at=max(self.acknowledged_at, min(from_at, opened_at)),
             last_seq=self._incoming.last_seq,
             heard_at=self._outgoing.end_at,
         )

@@ -37,6 +37,8 @@ class ConnectionFailed(ConnectionError):
         """The server answered the handshake with an HTTP error."""
         known = status in {item.value for item in HTTPStatus}
         phrase = f" ({HTTPStatus(status).phrase})" if known else ""
+        if status == HTTPStatus.UNAUTHORIZED:
+            phrase += "; it wants an API key: api_key=, --api-key or STREAMSCRIBE_API_KEY"
         return cls(
             url=url,
             reason=f"the server answered with HTTP status {status}{phrase}",

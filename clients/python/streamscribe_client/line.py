@@ -65,7 +65,7 @@ class Line:
                 await self._conversation.run(self._surroundings.sleep)
             except Broken as broken:
                 fruitful = self._conversation.fruitful
-                self._conversation.websocket.drop()
+                await self._conversation.websocket.drop()
                 self._conversation = None
                 self._change.announce()
                 if self._closing:
@@ -87,7 +87,8 @@ class Line:
 
     async def room(self) -> None:
         """Wait until the dialogue has room for more audio."""
-        await self._change.until(lambda: self._dialogue.has_room or self.inbox.ended)
+        if not self._dialogue.has_room:
+            await self._change.until(lambda: self._dialogue.has_room or self.inbox.ended)
 
     def end(self, failure: BaseException | None) -> None:
         """No more events will come; whoever waits is woken."""
@@ -111,14 +112,14 @@ class Line:
             async with asyncio.timeout(self._timeout_s):
                 await conversation.open()
         except TimeoutError as error:
-            websocket.drop()
+            await websocket.drop()
             reason = f"the server did not answer start within {self._timeout_s:g} s"
             raise ConnectionFailed(url=self._url, reason=reason) from error
         except RemoteProtocolError:
             await websocket.close(CloseCode.PROTOCOL_ERROR)
             raise
         except BaseException:
-            websocket.drop()
+            await websocket.drop()
             raise
         return conversation
 

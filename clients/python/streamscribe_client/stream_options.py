@@ -1,6 +1,6 @@
 """What may be said about a stream when it is opened, and how long it is held on to."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias, TypedDict, cast
 
 from streamscribe_protocol.errors import LocalProtocolError, RemoteProtocolError
@@ -59,8 +59,10 @@ class StreamOptions(TypedDict, total=False):
 
 
 class ConnectOptions(StreamOptions, total=False):
-    """``StreamOptions``, and what is done when the connection breaks."""
+    """``StreamOptions``, who connects, and what is done when the connection breaks."""
 
+    api_key: str | None
+    """What to show to a server that asks for a key; ``STREAMSCRIBE_API_KEY`` unless given."""
     resume: bool
     """True unless given: go on with the stream over another connection."""
     buffer_s: float
@@ -82,6 +84,7 @@ MAX_S = 86_400
 class Perseverance:
     """How a stream is held on to: the part of ``ConnectOptions`` that the server isn't told."""
 
+    api_key: str | None = field(default=None, repr=False)
     resume: bool = True
     buffer_s: float = 120.0
     overflow: Overflow = "gap"

@@ -21,6 +21,8 @@ class TextSoFar:
         self.next_segment = 0
         """Number of the open segment, or of the next one to open."""
         self.segment_open = False
+        self.opened_ms = 0
+        """Where the newest segment began: what lies before it is silence, or in finals."""
         self.committed_text = ""
         """Of the open segment."""
         self.context_text = ""
@@ -34,10 +36,11 @@ class TextSoFar:
         if segment > self.next_segment:
             self.next_segment, self.segment_open, self.committed_text = segment, False, ""
         match message:
-            case SpeechStarted():
+            case SpeechStarted(at_ms=at_ms):
                 if self.segment_open:
                     raise _contradiction(message, "came, but that is open already")
                 self.segment_open = True
+                self.opened_ms = at_ms
             case Partial(text=text, committed=committed):
                 self._keep_promise(message, text[:committed])
                 self.committed_text = text[:committed]

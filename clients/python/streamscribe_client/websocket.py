@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from streamscribe_client.errors import NO_CLOSE_FRAME, ConnectionFailed, ServerBusy
+from streamscribe_protocol.errors import LocalProtocolError
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -17,6 +18,9 @@ PING_TIMEOUT_S = 120
 that a loaded server has not read yet."""
 CLOSE_TIMEOUT_S = 2
 """Longest wait for the server's part in closing."""
+
+API_KEY = "STREAMSCRIBE_API_KEY"
+"""Environment variable with the key to show where the caller gives none."""
 
 BUSY = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 """Answers to a handshake that mean: later."""
@@ -61,26 +65,30 @@ class WebSocket:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._connection.close(code)
         except TimeoutError:  # the farewell stands behind audio that nobody reads
-            self._connection.transport.abort()
-            await self._connection.wait_closed()
+            await self.drop()
 
-    def drop(self) -> None:
+    async def drop(self) -> None:
         """Be done with a connection that is not worth a farewell. May be called again."""
         self._connection.transport.abort()
+        await self._connection.wait_closed()
 
     def _closed(self) -> Closed:
         code = self._connection.close_code or NO_CLOSE_FRAME
         return Closed(code, self._connection.close_reason or "")
 
 
-async def open_websocket(url: str, timeout_s: float) -> WebSocket:
-    """A connection to ``url``. Raises ``ConnectionFailed`` or ``ServerBusy``."""
+async def open_websocket(url: str, timeout_s: float, api_key: str | None = None) -> WebSocket:
+    """A connection to ``url``. Raises ``ConnectionFailed``, ``ServerBusy``, ``LocalProtocolError``.
+
+    ``api_key``: what to show to the server; None: what ``STREAMSCRIBE_API_KEY`` says.
+    """
     from websockets.asyncio.client import connect  # here, so that importing us stays quick
     from websockets.exceptions import InvalidStatus, WebSocketException
 
     try:
         connection = await connect(
             url,
+            additional_headers=_headers(os.environ.get(API_KEY) if api_key is None else api_key),
             open_timeout=timeout_s,
             ping_timeout=PING_TIMEOUT_S,
             close_timeout=CLOSE_TIMEOUT_S,
@@ -95,6 +103,14 @@ async def open_websocket(url: str, timeout_s: float) -> WebSocket:
     except (WebSocketException, EOFError) as error:
         raise ConnectionFailed(url=url, reason=f"no WebSocket server: {error}") from error
     return WebSocket(connection)
+
+
+def _headers(api_key: str | None) -> dict[str, str]:
+    if not api_key:
+        return {}
+    if not api_key.isascii() or not api_key.isprintable():
+        raise LocalProtocolError("the API key has characters that can't be sent; allowed: ASCII")
+    return {"Authorization": f"Bearer {api_key}"}
 
 
 def _reason(error: OSError) -> str:

@@ -9,10 +9,10 @@ from typing import Final
 import click
 
 from streamscribe import guards
+from streamscribe.converting import ready_bundle
+from streamscribe.encoder_decoder import EncoderDecoderModel
 from streamscribe.errors import BundleError
 from streamscribe.model import DecodeStep, Samples, StepKind
-from streamscribe.moonshine_model import MoonshineModel
-from streamscribe.store import find_bundle
 from streamscribe.tokens import decode
 from streamscribe_export.ctc_head.corpus import Clip, load
 
@@ -38,9 +38,9 @@ def labelled(
     return list(_with_labels(clips, known))
 
 
-def _labeller(threads: int) -> MoonshineModel:
+def _labeller(threads: int) -> EncoderDecoderModel:
     try:
-        return MoonshineModel(find_bundle(LABELLER), threads=threads)
+        return EncoderDecoderModel(ready_bundle(LABELLER), threads=threads)
     except BundleError as error:
         raise click.ClickException(
             f"clips without text are labelled by {LABELLER}, which can't be used: {error}"
@@ -58,7 +58,10 @@ def _with_labels(clips: Iterable[Clip], known: dict[str, tuple[str, float]]) -> 
 
 
 def _label(
-    clips: Sequence[Clip], kept_in: Path, labeller: MoonshineModel, heard: Callable[[str], None]
+    clips: Sequence[Clip],
+    kept_in: Path,
+    labeller: EncoderDecoderModel,
+    heard: Callable[[str], None],
 ) -> dict[str, tuple[str, float]]:
     found: dict[str, tuple[str, float]] = {}
     with kept_in.open("a", encoding="utf-8") as file:
@@ -72,7 +75,7 @@ def _label(
     return found
 
 
-def _heard(labeller: MoonshineModel, samples: Samples) -> tuple[str, float]:
+def _heard(labeller: EncoderDecoderModel, samples: Samples) -> tuple[str, float]:
     step = DecodeStep(
         samples=samples,
         forced=(),

@@ -22,6 +22,7 @@ OPSET: Final = 17
 _END: Final = np.iinfo(np.int64).max
 LICENCE: Final = "CC BY-SA 3.0 (head), MIT (encoder)"
 """The strictest of what the shipped head learned from: telephone prompts under CC BY-SA 3.0."""
+WITH_HEAD = ", with a CTC head"
 
 
 def export_head(head: Head, path: Path) -> None:
@@ -59,8 +60,8 @@ def write_bundle(
     parent = json.loads((encoder_bundle / MANIFEST).read_text(encoding="utf-8"))
     manifest = {
         "schema": 1,
-        "name": f"{parent['name']}-ctc",
-        "title": f"{parent['title'].split(' (')[0]}, with a CTC head",
+        "name": f"{parent['name'].removesuffix('-ctc')}-ctc",
+        "title": parent["title"].split(" (")[0].removesuffix(WITH_HEAD) + WITH_HEAD,
         "family": "ctc",
         "architecture": "moonshine-ctc",
         "task": "transcribe",

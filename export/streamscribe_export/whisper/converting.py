@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from streamscribe.features import MelFrontEnd
+from streamscribe_export.drawing import Drawing
 from streamscribe_export.errors import CheckpointError, DamagedCheckpoint
 from streamscribe_export.front_end import SAMPLE_RATE, whisper_mel
 from streamscribe_export.graph import save, weights_beside
@@ -16,7 +17,6 @@ from streamscribe_export.quantize import quantize_int8, weight_range, write_fp16
 from streamscribe_export.stages import DECODER, ENCODER
 from streamscribe_export.staging import staged
 from streamscribe_export.whisper import ctranslate2
-from streamscribe_export.whisper.drawing import Drawing
 from streamscribe_export.whisper.facts import Told, WhisperFacts, front_end_lengths, read_facts
 from streamscribe_export.whisper.graphs import draw_decoder, draw_encoder
 from streamscribe_export.whisper.weights import Weights

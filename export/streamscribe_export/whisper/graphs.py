@@ -22,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 
 from streamscribe_export.attention import CONTRIBUTED
-from streamscribe_export.whisper.drawing import Dimension, Drawing, Name
+from streamscribe_export.drawing import Dimension, Drawing, Name
 from streamscribe_export.whisper.weights import Weights
 
 OnnxModel = Any

@@ -1,0 +1,1 @@
+"""Moonshine's weights, taken out of the vendor's graphs and drawn into our own."""

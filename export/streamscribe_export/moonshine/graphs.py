@@ -1,0 +1,310 @@
+"""Moonshine's three graphs, drawn from its weights.
+
+::
+
+    front     samples (1, 64 * (3 * BLOCK + 5))
+              -> convolved (BLOCK, 2 * width), moments (3 * BLOCK + 4, 2)
+    encoder   convolved (batch, c, 2 * width), moments (batch, 1, 2)
+              -> cross_key_L, cross_value_L (batch, heads, frames, head_dim)    per decoder layer
+    decoder   tokens, positions (batch, n); self_bias (batch, 1, n, past + n),
+              cross_bias (batch, 1, n, frames); past_key_L, past_value_L
+              (batch, heads, past, head_dim); cross_key_L, cross_value_L
+              -> logits (batch, n, vocabulary); key_L, value_L (batch, heads, past + n, head_dim)
+
+The vendor's front-end normalises over the whole window between its first convolution and its
+second. Scale and shift of that go through the second convolution unchanged, so here they are
+applied behind it::
+
+    conv2(g * (x - mean) / deviation + b) = (conv2(g * x) - mean * conv2(g)) / deviation + conv2(b)
+
+So what ``front`` gives depends on nothing but the samples below it. It is kept from hop to hop,
+and the encoder's graph is given the window's ``convolved`` and, for the mean and the deviation, the
+mean of ``moments``: of each frame of the first convolution the mean over channels, and that of
+squares.
+``front`` always takes the same number of samples, because sums round differently at other sizes.
+
+Convolutions are drawn as products of the frames that lie side by side.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+
+from streamscribe_export.attention import CONTRIBUTED
+from streamscribe_export.drawing import Dimension, Drawing, Name
+from streamscribe_export.moonshine.weights import Tensor, Weights
+
+OnnxModel = Any
+
+STRIDES: Final = (64, 3, 2)
+"""Of the three convolutions, each in frames of the one before."""
+KERNELS: Final = (127, 7, 3)
+BLOCK: Final = 40
+"""Frames of the second convolution that one call of ``front`` gives: 480 ms."""
+POSITIONS: Final = 1_024
+"""Most tokens of a sequence: many times what 30 s of speech hold."""
+_EPSILON: Final = 1e-5
+_END: Final = 2**62
+_FLOAT: Final = 1
+_DOUBLE: Final = 11
+"""Types, as ONNX numbers them."""
+
+
+def draw_front(weights: Weights) -> OnnxModel:
+    """The first two convolutions of a block."""
+    drawing = Drawing()
+    hop, thirds, _ = STRIDES
+    frames = thirds * BLOCK + KERNELS[1] - thirds
+    samples = drawing.input("samples", [1, hop * (frames + 1)])
+    hops = drawing.op("Reshape", [samples, drawing.integers(frames + 1, hop)])
+    beside = drawing.op(
+        "Concat", [_rows(drawing, hops, 0, -1), _rows(drawing, hops, 1, _END)], axis=1
+    )
+    kernel = np.zeros((weights.width, 2 * hop), dtype=np.float32)
+    kernel[:, : KERNELS[0]] = weights["encoder.conv1.weight"][:, 0]
+    heard = drawing.op("Tanh", [drawing.product(beside, kernel)])
+    squares = drawing.op("Mul", [heard, heard])
+    moments = [drawing.op("ReduceMean", [one], axes=[1], keepdims=1) for one in (heard, squares)]
+    drawing.output(drawing.op("Concat", moments, axis=1), "moments", [frames, 2])
+    groups = drawing.op(
+        "Reshape",
+        [_rows(drawing, heard, 0, thirds * (BLOCK + 1)), drawing.integers(BLOCK + 1, -1)],
+    )
+    last = _rows(drawing, heard, KERNELS[1] - 1, _END, thirds)
+    parts = [_rows(drawing, groups, 0, -1), _rows(drawing, groups, 1, _END), last]
+    scaled = weights["encoder.conv2.weight"] * weights["encoder.groupnorm.weight"][:, np.newaxis]
+    convolved = drawing.product(drawing.op("Concat", parts, axis=1), _side_by_side(scaled))
+    drawing.output(convolved, "convolved", [BLOCK, 2 * weights.width])
+    return drawing.model()
+
+
+def draw_encoder(weights: Weights) -> OnnxModel:
+    """The encoder from the second convolution on, and what the decoder asks of the audio."""
+    drawing = Drawing()
+    stream = _Stream(drawing, weights, _draw_frames(drawing, weights))
+    length = drawing.op("Shape", [stream.sum], start=1, end=2)
+    frames = drawing.op("Squeeze", [length, drawing.integers(0)])
+    zero, one = (drawing.constant(np.array(value, dtype=np.int64)) for value in (0, 1))
+    places = drawing.op("Cast", [drawing.op("Range", [zero, frames, one])], to=_FLOAT)
+    column = drawing.op("Unsqueeze", [places, drawing.integers(1)])
+    angles = drawing.op("Mul", [column, drawing.constant(weights.frequencies[np.newaxis])])
+    turns = [drawing.op(kind, [angles]) for kind in ("Cos", "Sin")]
+    positions = drawing.integers(0)  # of the first frame
+    for layer in range(weights.layers("encoder")):
+        name = f"encoder.layers.{layer}"
+        normed = stream.normed(f"{name}.input_layernorm")
+        queries, keys, values = stream.turned(normed, f"{name}.self_attn", [positions, *turns])
+        attended = drawing.op(
+            "MultiHeadAttention", [queries, keys, values],
+            domain=CONTRIBUTED, num_heads=weights.heads,
+        )  # fmt: skip
+        stream.add(attended, f"{name}.self_attn.o")
+        normed = stream.normed(f"{name}.post_attention_layernorm")
+        inner = drawing.product(normed, weights[f"{name}.mlp.in.weight"])
+        bias = drawing.constant(weights[f"{name}.mlp.in.bias"])
+        stream.add(drawing.op("BiasGelu", [inner, bias], domain=CONTRIBUTED), f"{name}.mlp.out")
+    _draw_audio_facts(drawing, weights, stream.normed("encoder.norm"))
+    return drawing.model()
+
+
+def draw_decoder(weights: Weights, *, embed_bytes: bool = False) -> OnnxModel:
+    """The decoder: tokens after ``past`` others.
+
+    embed_bytes: look tokens up in a table of bytes, for a graph whose products will be of bytes.
+    """
+    drawing = Drawing()
+    tokens = drawing.input("tokens", ["batch", "n"], integers=True)
+    positions = drawing.input("positions", ["batch", "n"], integers=True)
+    self_bias = _and_one(drawing, drawing.input("self_bias", ["batch", 1, "n", "total"]))
+    cross_bias = _and_one(drawing, drawing.input("cross_bias", ["batch", 1, "n", "frames"]))
+    shape: list[Dimension] = ["batch", weights.heads, "past", weights.head_dim]
+    angles = np.arange(POSITIONS, dtype=np.float32)[:, np.newaxis] * weights.frequencies
+    turns = [drawing.constant(turn(angles)) for turn in (np.cos, np.sin)]
+    table = weights["decoder.embed_tokens"]
+    embedded = _embedded(drawing, table, tokens) if embed_bytes else drawing.rows(table, tokens)
+    stream = _Stream(drawing, weights, embedded)
+    for layer in range(weights.layers("decoder")):
+        name = f"decoder.layers.{layer}"
+        past = [drawing.input(f"past_{part}_{layer}", shape) for part in ("key", "value")]
+        heard: list[Dimension] = [*shape[:2], "frames", weights.head_dim]
+        audio = [drawing.input(f"cross_{part}_{layer}", heard) for part in ("key", "value")]
+        normed = stream.normed(f"{name}.input_layernorm")
+        queries, keys, values = stream.turned(normed, f"{name}.self_attn", [positions, *turns])
+        grown = [
+            drawing.op("Concat", [old, _by_head(drawing, weights, new)], axis=2)
+            for old, new in zip(past, (keys, values), strict=True)
+        ]
+        for part, one in zip(("key", "value"), grown, strict=True):
+            drawing.output(one, f"{part}_{layer}", [*shape[:2], "total", weights.head_dim])
+        stream.add(_attended(drawing, weights, queries, grown, self_bias), f"{name}.self_attn.o")
+        normed = stream.normed(f"{name}.post_attention_layernorm")
+        question = drawing.product(normed, weights[f"{name}.encoder_attn.q.weight"])
+        answer = _attended(drawing, weights, question, audio, cross_bias)
+        stream.add(answer, f"{name}.encoder_attn.o")
+        stream.add_gated(name)
+    said = stream.normed("decoder.norm")
+    logits = drawing.product(said, table) if embed_bytes else drawing.scores(said)
+    drawing.output(logits, "logits", ["batch", "n", weights.vocabulary_size])
+    return drawing.model()
+
+
+def _draw_frames(drawing: Drawing, weights: Weights) -> Name:
+    """The encoder's frames (batch, frames, width), from the second convolution's on."""
+    convolved = drawing.input("convolved", ["batch", "convolved_frames", 2 * weights.width])
+    moments = drawing.input("moments", ["batch", 1, 2])
+    mean, mean_square = drawing.split(moments, 2)
+    epsilon, one = (drawing.constant(np.array(value, np.float32)) for value in (_EPSILON, 1))
+    variance = drawing.op("Sub", [mean_square, drawing.op("Mul", [mean, mean])])
+    # Rounding may leave a silent window a little below 0.
+    variance = drawing.op("Relu", [variance])
+    deviation = drawing.op("Sqrt", [drawing.op("Add", [variance, epsilon])])
+    scale = drawing.op("Div", [one, deviation])
+    kernel = weights["encoder.conv2.weight"].sum(axis=2, dtype=np.float64)
+    of_mean, of_shift = (
+        (kernel @ weights[f"encoder.groupnorm.{part}"]).astype(np.float32)
+        for part in ("weight", "bias")
+    )
+    lowered = drawing.op("Mul", [drawing.op("Mul", [mean, scale]), drawing.constant(of_mean)])
+    offset = drawing.constant(of_shift + weights["encoder.conv2.bias"])
+    shift = drawing.op("Sub", [offset, lowered])
+    normal = drawing.op("Add", [drawing.op("Mul", [convolved, scale]), shift])
+    active = drawing.op("Gelu", [normal], domain=CONTRIBUTED)
+    beside = [
+        drawing.op(
+            "Slice",
+            [active, *(drawing.integers(value) for value in (first, end, 1, STRIDES[2]))],
+        )
+        for first, end in ((0, -2), (1, -1), (2, _END))
+    ]
+    joined = drawing.op("Concat", beside, axis=2)
+    kernel3 = _side_by_side(weights["encoder.conv3.weight"])
+    # Another name for a product, so that it stays in float: rounding here is heard in every layer.
+    product = drawing.op("FusedMatMul", [joined, drawing.constant(kernel3.T)], domain=CONTRIBUTED)
+    bias = drawing.constant(weights["encoder.conv3.bias"])
+    return drawing.op("BiasGelu", [product, bias], domain=CONTRIBUTED)
+
+
+def _draw_audio_facts(drawing: Drawing, weights: Weights, hidden: Name) -> None:
+    """Keys and values of every decoder layer."""
+    names = [
+        (layer, part) for layer in range(weights.layers("decoder")) for part in ("key", "value")
+    ]
+    packed = np.concatenate(
+        [weights[f"decoder.layers.{layer}.encoder_attn.{part[0]}.weight"] for layer, part in names]
+    )
+    shape = drawing.integers(0, 0, len(names) * weights.heads, weights.head_dim)
+    by_head = drawing.op("Reshape", [drawing.product(hidden, packed), shape])
+    across = drawing.op("Transpose", [by_head], perm=[0, 2, 1, 3])
+    parts = drawing.ops("Split", [across], len(names), axis=1)
+    for (layer, part), one in zip(names, parts, strict=True):
+        dimensions: list[Dimension] = ["batch", weights.heads, "frames", weights.head_dim]
+        drawing.output(one, f"cross_{part}_{layer}", dimensions)
+
+
+def _by_head(drawing: Drawing, weights: Weights, value: Name) -> Name:
+    """(batch, n, width) to (batch, heads, n, head_dim)."""
+    shape = drawing.integers(0, 0, weights.heads, weights.head_dim)
+    return drawing.op("Transpose", [drawing.op("Reshape", [value, shape])], perm=[0, 2, 1, 3])
+
+
+def _attended(
+    drawing: Drawing, weights: Weights, queries: Name, keys_values: list[Name], bias: Name
+) -> Name:
+    """What ``queries`` find in keys and values; ``bias`` has one row more.
+
+    Bit for bit the same, whatever fills a row up and however many are asked at once, since the next
+    product's bytes would make a step of any difference. So the softmax, whose sum is rounded in
+    another order where a row is longer, is computed in double precision; and there are always two
+    queries at least, because a single one is multiplied in another way.
+    """
+    keys, values = keys_values
+    asked = _and_one(drawing, _by_head(drawing, weights, queries))
+    scores = drawing.op(
+        "FusedMatMul", [asked, keys],
+        domain=CONTRIBUTED, transB=1, alpha=weights.head_dim**-0.5,
+    )  # fmt: skip
+    exact = drawing.op("Cast", [drawing.op("Add", [scores, bias])], to=_DOUBLE)
+    shares = drawing.op("Cast", [drawing.op("Softmax", [exact], axis=-1)], to=_FLOAT)
+    places = [drawing.integers(number) for number in (0, -1, 2)]
+    answers = drawing.op("Slice", [drawing.op("MatMul", [shares, values]), *places])
+    found = drawing.op("Transpose", [answers], perm=[0, 2, 1, 3])
+    return drawing.op("Reshape", [found, drawing.integers(0, 0, weights.width)])
+
+
+def _and_one(drawing: Drawing, value: Name) -> Name:
+    """(batch, ..., n, ...) with its first row once more behind the last."""
+    first = drawing.op("Slice", [value, *(drawing.integers(number) for number in (0, 1, 2))])
+    return drawing.op("Concat", [value, first], axis=2)
+
+
+def _embedded(drawing: Drawing, table: Tensor, tokens: Name) -> Name:
+    """Rows of ``table``, each stored in bytes and a scale of its own."""
+    scale = np.maximum(abs(table).max(axis=1, keepdims=True), 1e-12) / 127
+    whole = drawing.constant(np.rint(table / scale).astype(np.int8))
+    levels = drawing.op("Cast", [drawing.op("Gather", [whole, tokens])], to=_FLOAT)
+    scales = drawing.op("Gather", [drawing.constant(scale.astype(np.float32)), tokens])
+    return drawing.op("Mul", [levels, scales])
+
+
+def _rows(drawing: Drawing, value: Name, first: int, end: int, step: int = 1) -> Name:
+    """Some rows of a matrix."""
+    places = [drawing.integers(number) for number in (first, end, 0, step)]
+    return drawing.op("Slice", [value, *places])
+
+
+def _side_by_side(kernel: Tensor) -> Tensor:
+    """A kernel (out, in, frames) for frames whose channels lie side by side."""
+    return np.ascontiguousarray(kernel.transpose(0, 2, 1)).reshape(len(kernel), -1)
+
+
+class _Stream:
+    """The residual stream of one stack of layers.
+
+    What is to be added to it waits until the next normalisation, which adds it on the way.
+    """
+
+    def __init__(self, drawing: Drawing, weights: Weights, start: Name) -> None:
+        self._drawing = drawing
+        self._weights = weights
+        self.sum = start
+        self._waiting: list[Name] = []  # what is added, and its bias
+
+    def normed(self, name: str) -> Name:
+        """The normalised stream."""
+        for added in self._waiting:
+            self.sum = self._drawing.op("Add", [self.sum, added])
+        self._waiting = []
+        scale = self._drawing.constant(self._weights[f"{name}.weight"])
+        return self._drawing.op("LayerNormalization", [self.sum, scale], axis=-1, epsilon=_EPSILON)
+
+    def turned(self, normed: Name, name: str, place: list[Name]) -> list[Name]:
+        """Queries, keys and values; the first two turned by where they stand."""
+        drawing, weights = self._drawing, self._weights
+        packed = np.concatenate([weights[f"{name}.{part}.weight"] for part in "qkv"])
+        width = weights.width
+        product = drawing.product(normed, packed)
+        both, values = drawing.ops(
+            "Split", [product, drawing.integers(2 * width, width)], 2, axis=-1
+        )
+        turned = drawing.op(
+            "RotaryEmbedding", [both, *place], domain=CONTRIBUTED, interleaved=1,
+            num_heads=2 * weights.heads, rotary_embedding_dim=2 * len(weights.frequencies),
+        )  # fmt: skip
+        return [*drawing.split(turned, 2), values]
+
+    def add(self, inputs: Name, name: str) -> None:
+        """Add a product of ``inputs``."""
+        assert not self._waiting
+        self._waiting = [self._drawing.product(inputs, self._weights[f"{name}.weight"])]
+        if f"{name}.bias" in self._weights.tensors:
+            self._waiting.append(self._drawing.constant(self._weights[f"{name}.bias"]))
+
+    def add_gated(self, name: str) -> None:
+        """Add what the decoder's feed-forward layers of layer ``name`` make of the stream."""
+        drawing, weights = self._drawing, self._weights
+        normed = self.normed(f"{name}.final_layernorm")
+        product = drawing.product(normed, weights[f"{name}.mlp.in.weight"])
+        inner = drawing.op("Add", [product, drawing.constant(weights[f"{name}.mlp.in.bias"])])
+        plain, gate = drawing.split(inner, 2)
+        active = drawing.op("QuickGelu", [gate], domain=CONTRIBUTED, alpha=1.0)
+        self.add(drawing.op("Mul", [plain, active]), f"{name}.mlp.out")
