@@ -42,6 +42,8 @@ OnnxModel = Any
 
 LEAST_WEIGHTS: Final = 1_024
 """Smaller matrices are not worth the passes."""
+_RESTS: Final = 254
+"""Steps of a second byte in one of the first, which leaves half a step over at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,14 @@ def weight_range(cpuinfo: Path = Path("/proc/cpuinfo"), machine: str = "x86_64")
     return WeightRange(7, "this processor has no VNNI, where full weights could overflow")
 
 
-def quantize_int8(model: OnnxModel, weights: WeightRange, *, head: bool = True) -> int:
+def quantize_int8(
+    model: OnnxModel, weights: WeightRange, *, head: bool = True, fine: Sequence[str] = ()
+) -> int:
     """Quantise in place; returns how many products were.
 
     head: the last product is the head, and stays as it is.
+    fine: operations whose results are multiplied as two bytes for each number, the second for what
+    the first leaves over: for frames in which few channels are far louder than the others.
     """
     from onnx import helper, numpy_helper
 
@@ -97,13 +103,15 @@ def quantize_int8(model: OnnxModel, weights: WeightRange, *, head: bool = True) 
     products = products[:-1] if head else products
     editor = _Editor(graph)
     chosen = {node.output[0] for node in products}
+    uneven = {node.output[0] for node in graph.node if node.op_type in fine}
     users = _count_users(graph)
     for node in list(graph.node):
         if node.output[0] not in chosen:
             editor.keep(node)
             continue
         name = node.input[1]
-        editor.replace(node, numpy_helper.to_array(floats[name]), weights.top)
+        rows = "fine" if node.input[0] in uneven else None
+        editor.replace(node, numpy_helper.to_array(floats[name]), weights.top, rows)
         users[name] -= 1
         if not users[name]:
             graph.initializer.remove(floats[name])
@@ -189,6 +197,8 @@ class _Editor:
         self._rows: set[str] = set()
         self._constant("of_levels", np.array(1 / 127, dtype=np.float32))
         self._constant("of_all_levels", np.array(1 / 255, dtype=np.float32))
+        self._constant("of_rest", np.array(1 / _RESTS, dtype=np.float32))
+        self._constant("of_rest_levels", np.array(1 / (127 * _RESTS), dtype=np.float32))
         self._constant("least_range", np.array(1e-9, dtype=np.float32))
         self._constant("zero", np.array(0, dtype=np.uint8))
         self._constant("middle", np.array(128, dtype=np.uint8))
@@ -196,66 +206,96 @@ class _Editor:
     def keep(self, node: Any) -> None:  # noqa: ANN401
         self._nodes.append(node)
 
-    def replace(self, node: Any, weights: npt.NDArray[np.float32], top: int) -> None:  # noqa: ANN401
-        """Put a product of bytes in place of ``node``, whose right side is ``weights``."""
-        lifted = weights.shape[1] < weights.shape[0]
-        row = self._row(node.input[0], lifted=lifted)
+    def replace(
+        self,
+        node: Any,  # noqa: ANN401
+        weights: npt.NDArray[np.float32],
+        top: int,
+        rows: str | None = None,
+    ) -> None:
+        """Put a product of bytes in place of ``node``, whose right side is ``weights``.
+
+        rows: how its left side is quantised; None: as fits the shape of the weights.
+        """
+        rows = rows or ("lifted" if weights.shape[1] < weights.shape[0] else "centred")
+        row = self._row(node.input[0], rows)
         base = f"int8/{node.output[0]}"
         scale = _scales(weights, top)
         whole = np.clip(np.rint(weights / scale), -top, top).astype(np.int8)
         self._constant(f"{base}/weights", whole)
         self._constant(f"{base}/scale", scale)
         zero, level = "int8/middle", "int8/of_levels"
-        if lifted:
+        if rows == "lifted":
             zero, level = "int8/zero", "int8/of_all_levels"
-        scaled = f"{base}/scaled" if lifted else node.output[0]
         # ONNX Runtime would fuse these from standard operations, too, but then takes in the bias
         # that follows, and scales it by frames as well.
         product = [f"{row}/q", f"{base}/weights", level, f"{base}/scale", zero]
-        self._add("MatMulIntegerToFloat", product, f"{base}/columns", domain=CONTRIBUTED)
-        self._add("Mul", [f"{base}/columns", f"{row}/range"], scaled)
-        if lifted:
-            columns = whole.astype(np.int64).sum(axis=0) * scale.astype(np.float64)
-            self._constant(f"{base}/sums", columns.astype(np.float32))
+        columns = f"{base}/columns"
+        self._add("MatMulIntegerToFloat", product, columns, domain=CONTRIBUTED)
+        if rows == "fine":
+            columns = self._joined(base, columns)
+        scaled = f"{base}/scaled" if rows == "lifted" else node.output[0]
+        self._add("Mul", [columns, f"{row}/range"], scaled)
+        if rows == "lifted":
+            sums = whole.astype(np.int64).sum(axis=0) * scale.astype(np.float64)
+            self._constant(f"{base}/sums", sums.astype(np.float32))
             self._add("Mul", [f"{row}/low", f"{base}/sums"], f"{base}/offset")
             self._add("Add", [scaled, f"{base}/offset"], node.output[0])
+
+    def _joined(self, base: str, columns: str) -> str:
+        """The products of first and second bytes, which lie behind each other, in one."""
+        first, second = f"{base}/first", f"{base}/second"
+        self._nodes.append(_node("Split", [columns], [first, second], axis=1))
+        self._add("Mul", [second, "int8/of_rest"], f"{second}/scaled")
+        self._add("Add", [first, f"{second}/scaled"], f"{base}/both")
+        return f"{base}/both"
 
     def finish(self) -> None:
         del self._graph.node[:]
         self._graph.node.extend(self._nodes)
 
-    def _row(self, name: str, *, lifted: bool) -> str:
+    def _row(self, name: str, rows: str) -> str:
         """Nodes that quantise every frame of tensor ``name``; written once for each way."""
-        row = f"int8/{'lifted' if lifted else 'centred'}/{name}"
+        row = f"int8/{rows}/{name}"
         if row in self._rows:
             return row
         self._rows.add(row)
-        above = name
-        if lifted:
+        above, level, zero = name, "int8/of_levels", "int8/middle"
+        if rows == "lifted":
             above, level, zero = f"{row}/above", "int8/of_all_levels", "int8/zero"
             self._add("ReduceMin", [name], f"{row}/low", axes=[-1], keepdims=1)
             self._add("ReduceMax", [name], f"{row}/high", axes=[-1], keepdims=1)
             self._add("Sub", [f"{row}/high", f"{row}/low"], f"{row}/span")
             self._add("Sub", [name, f"{row}/low"], above)
         else:
-            level, zero = "int8/of_levels", "int8/middle"
             self._add("Abs", [name], f"{row}/size")
             self._add("ReduceMax", [f"{row}/size"], f"{row}/span", axes=[-1], keepdims=1)
         self._add("Max", [f"{row}/span", "int8/least_range"], f"{row}/range")
         self._add("Div", [above, f"{row}/range"], f"{row}/part")
-        self._add("QuantizeLinear", [f"{row}/part", level, zero], f"{row}/q")
+        first = f"{row}/first" if rows == "fine" else f"{row}/q"
+        self._add("QuantizeLinear", [f"{row}/part", level, zero], first)
+        if rows == "fine":
+            self._add("DequantizeLinear", [first, level, zero], f"{row}/told")
+            self._add("Sub", [f"{row}/part", f"{row}/told"], f"{row}/rest")
+            rest = [f"{row}/rest", "int8/of_rest_levels", zero]
+            self._add("QuantizeLinear", rest, f"{row}/second")
+            self._add("Concat", [first, f"{row}/second"], f"{row}/q", axis=1)
         return row
 
     def _add(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> None:  # noqa: ANN401
-        from onnx import helper
-
-        self._nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
+        self._nodes.append(_node(kind, inputs, [output], **attributes))
 
     def _constant(self, name: str, value: npt.NDArray[Any]) -> None:
         from onnx import numpy_helper
 
         full = name if name.startswith("int8/") else f"int8/{name}"
         self._graph.initializer.append(numpy_helper.from_array(value, full))
+
+
+def _node(kind: str, inputs: list[str], outputs: list[str], **attributes: Any) -> Any:  # noqa: ANN401
+    from onnx import helper
+
+    return helper.make_node(kind, inputs, outputs, name=outputs[0], **attributes)
 
 
 def _scales(weights: npt.NDArray[np.float32], top: int) -> npt.NDArray[np.float32]:

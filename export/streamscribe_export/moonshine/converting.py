@@ -30,6 +30,9 @@ TOKENIZER: Final = "tokenizer.bin"
 BEGIN: Final = 1
 END: Final = 2
 """Of a sequence."""
+NORMALISED: Final = ("LayerNormalization",)
+NORMALISED_AND_GATED: Final = ("LayerNormalization", "Mul")
+"""Operations whose results are of uneven loudness: see ``quantize_int8``."""
 MAX_PER_S: Final = 6.5
 """More tokens than this per second are not speech."""
 
@@ -63,7 +66,8 @@ def write_graphs(weights: Weights, folder: Path, quantize: str) -> str:
     precision = "float32"
     if quantize == "int8":
         chosen = weight_range(machine=platform.machine())
-        count = sum(quantize_int8(graph, chosen, head=False) for graph in (encoder, decoder))
+        count = quantize_int8(encoder, chosen, head=False, fine=NORMALISED)
+        count += quantize_int8(decoder, chosen, head=False, fine=NORMALISED_AND_GATED)
         precision = (
             f"{count} matrix products in int8, weights of {chosen.bits} bits: {chosen.reason};"
             " the first two convolutions in float32"

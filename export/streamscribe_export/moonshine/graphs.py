@@ -46,8 +46,9 @@ POSITIONS: Final = 1_024
 _EPSILON: Final = 1e-5
 _END: Final = 2**62
 _FLOAT: Final = 1
-_DOUBLE: Final = 11
-"""Types, as ONNX numbers them."""
+"""The type, as ONNX numbers it."""
+_SUMS: Final = 16
+"""Columns of ones: a single one would be multiplied in another way."""
 
 
 def draw_front(weights: Weights) -> OnnxModel:
@@ -117,6 +118,7 @@ def draw_decoder(weights: Weights, *, embed_bytes: bool = False) -> OnnxModel:
     positions = drawing.input("positions", ["batch", "n"], integers=True)
     self_bias = _and_one(drawing, drawing.input("self_bias", ["batch", 1, "n", "total"]))
     cross_bias = _and_one(drawing, drawing.input("cross_bias", ["batch", 1, "n", "frames"]))
+    self_ones, cross_ones = (_ones(drawing, bias) for bias in (self_bias, cross_bias))
     shape: list[Dimension] = ["batch", weights.heads, "past", weights.head_dim]
     angles = np.arange(POSITIONS, dtype=np.float32)[:, np.newaxis] * weights.frequencies
     turns = [drawing.constant(turn(angles)) for turn in (np.cos, np.sin)]
@@ -136,14 +138,15 @@ def draw_decoder(weights: Weights, *, embed_bytes: bool = False) -> OnnxModel:
         ]
         for part, one in zip(("key", "value"), grown, strict=True):
             drawing.output(one, f"{part}_{layer}", [*shape[:2], "total", weights.head_dim])
-        stream.add(_attended(drawing, weights, queries, grown, self_bias), f"{name}.self_attn.o")
+        answer = _attended(drawing, weights, queries, [*grown, self_ones], self_bias)
+        stream.add(answer, f"{name}.self_attn.o")
         normed = stream.normed(f"{name}.post_attention_layernorm")
         question = drawing.product(normed, weights[f"{name}.encoder_attn.q.weight"])
-        answer = _attended(drawing, weights, question, audio, cross_bias)
+        answer = _attended(drawing, weights, question, [*audio, cross_ones], cross_bias)
         stream.add(answer, f"{name}.encoder_attn.o")
         stream.add_gated(name)
-    said = stream.normed("decoder.norm")
-    logits = drawing.product(said, table) if embed_bytes else drawing.scores(said)
+    last = stream.normed("decoder.norm")
+    logits = drawing.product(last, table) if embed_bytes else drawing.scores(last)
     drawing.output(logits, "logits", ["batch", "n", weights.vocabulary_size])
     return drawing.model()
 
@@ -208,33 +211,46 @@ def _by_head(drawing: Drawing, weights: Weights, value: Name) -> Name:
 
 
 def _attended(
-    drawing: Drawing, weights: Weights, queries: Name, keys_values: list[Name], bias: Name
+    drawing: Drawing, weights: Weights, queries: Name, heard: list[Name], bias: Name
 ) -> Name:
-    """What ``queries`` find in keys and values; ``bias`` has one row more.
+    """What ``queries`` find in ``heard``: keys, values and ones; ``bias`` has one row more.
 
     Bit for bit the same, whatever fills a row up and however many are asked at once, since the next
-    product's bytes would make a step of any difference. So the softmax, whose sum is rounded in
-    another order where a row is longer, is computed in double precision; and there are always two
-    queries at least, because a single one is multiplied in another way.
+    product's bytes would make a step of any difference. So the softmax is drawn out: its sum is a
+    product with ones, which adds one after the other, where the operation for it adds in an order
+    that hangs on how long the row is. And there are always two queries at least, because a single
+    one is multiplied in another way.
     """
-    keys, values = keys_values
+    keys, values, ones = heard
     asked = _and_one(drawing, _by_head(drawing, weights, queries))
     scores = drawing.op(
         "FusedMatMul", [asked, keys],
         domain=CONTRIBUTED, transB=1, alpha=weights.head_dim**-0.5,
     )  # fmt: skip
-    exact = drawing.op("Cast", [drawing.op("Add", [scores, bias])], to=_DOUBLE)
-    shares = drawing.op("Cast", [drawing.op("Softmax", [exact], axis=-1)], to=_FLOAT)
+    seen = drawing.op("Add", [scores, bias])
+    highest = drawing.op("ReduceMax", [seen], axes=[-1], keepdims=1)
+    weighed = drawing.op("Exp", [drawing.op("Sub", [seen, highest])])
+    whole = _first(drawing, drawing.op("MatMul", [weighed, ones]), 3)
+    shared = drawing.op("Div", [drawing.op("MatMul", [weighed, values]), whole])
     places = [drawing.integers(number) for number in (0, -1, 2)]
-    answers = drawing.op("Slice", [drawing.op("MatMul", [shares, values]), *places])
-    found = drawing.op("Transpose", [answers], perm=[0, 2, 1, 3])
+    found = drawing.op("Transpose", [drawing.op("Slice", [shared, *places])], perm=[0, 2, 1, 3])
     return drawing.op("Reshape", [found, drawing.integers(0, 0, weights.width)])
+
+
+def _ones(drawing: Drawing, bias: Name) -> Name:
+    """A matrix of ones, whose product with weights as wide as ``bias`` is their sum."""
+    width = drawing.op("Shape", [bias], start=3, end=4)
+    shape = drawing.op("Concat", [width, drawing.integers(_SUMS)], axis=0)
+    return drawing.op("Expand", [drawing.constant(np.ones(1, dtype=np.float32)), shape])
+
+
+def _first(drawing: Drawing, value: Name, axis: int) -> Name:
+    return drawing.op("Slice", [value, *(drawing.integers(number) for number in (0, 1, axis))])
 
 
 def _and_one(drawing: Drawing, value: Name) -> Name:
     """(batch, ..., n, ...) with its first row once more behind the last."""
-    first = drawing.op("Slice", [value, *(drawing.integers(number) for number in (0, 1, 2))])
-    return drawing.op("Concat", [value, first], axis=2)
+    return drawing.op("Concat", [value, _first(drawing, value, 2)], axis=2)
 
 
 def _embedded(drawing: Drawing, table: Tensor, tokens: Name) -> Name:
