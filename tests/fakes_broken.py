@@ -1,4 +1,4 @@
-"""A session that breaks off, and the one that goes on in its place, as a client would ask for it."""
+"""A session that breaks off, and what a client asks of the one that goes on in its place."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -85,7 +85,5 @@ def go_on(
     block_len: int = SAMPLE_RATE // 5,
 ) -> Sequence[Event]:
     """Everything that a session says which goes on to the end of ``audio``."""
-    told: Told = Told((), 0)
-    for told in told_until(recognizer, options, audio, continuation, block_len):
-        pass
-    return told.events
+    moments = list(told_until(recognizer, options, audio, continuation, block_len))
+    return moments[-1].events if moments else ()
