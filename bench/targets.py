@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from bench.load_targets import LOAD_TARGETS
+from bench.robustness_targets import ROBUSTNESS_TARGETS
 from bench.target import Target as Target
 from bench.target import Verdict as Verdict
 
@@ -29,6 +30,9 @@ BENCHES: Final = (
     "whisper_offline",
     "whisper_streaming",
     "whisper_silence",
+    "fuzz",
+    "soak",
+    "chaos",
     "capacity",
     "fairness",
     "overload",
@@ -188,6 +192,7 @@ TARGETS: Final = (
     *_whisper_live("alignment", "medium", 1.5, shown=True),
     Target("whisper_streaming", ("noise", "finals"), "Whisper: finals from noise", "finals", 0),
     *LOAD_TARGETS,
+    *ROBUSTNESS_TARGETS,
     Target("noise", ("webrtc", "final_words_per_hour"), "words from noise, WebRTC", "words / h"),
     Target("noise", ("silero", "final_words_per_hour"), "words from noise, Silero", "words / h"),
 )  # fmt: skip

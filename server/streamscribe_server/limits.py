@@ -16,6 +16,14 @@ class Limits:
     20 to 500 ms at a time."""
     hard_frame_bytes: int = 4 * 1024 * 1024
     """From here on the WebSocket layer refuses the frame unread, so it costs no memory."""
+    max_fragments: int = 4_096
+    """Pieces of one message: the largest in pieces of 256 bytes. Empty ones cost memory too."""
+    handshake_timeout_s: float = 10.0
+    """From the connection to a complete opening request, one packet: several slow round trips.
+    It costs a file descriptor, and those are few."""
+    max_handshakes: int = 256
+    """Connections without a complete request at once; one more, and the oldest is cut off. As
+    many as a crowd that reconnects at the same moment, and a quarter of the usual 1,024 files."""
     text_frames_per_s: float = 100.0
     """Text frames of one connection; faster ones are taken as late as this allows. A client says
     ``start``, ``finish`` and now and then ``flush``."""

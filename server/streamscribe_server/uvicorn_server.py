@@ -1,4 +1,4 @@
-"""The socket and the process: the only importer of uvicorn.
+"""The socket and the process: with ``wire_guards``, the only importer of uvicorn.
 
 uvicorn by itself cuts every WebSocket as soon as it is told to stop. Ours drains first, and goes
 on answering ``/health`` and ``/ready`` meanwhile.
@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 
 from streamscribe_server.limits import Limits
 from streamscribe_server.tls import Certificate
+from streamscribe_server.wire_guards import guarded_http, guarded_websocket
 
 _CUT_S = 2
 """After the drain, time for closing handshakes before connections are dropped."""
@@ -88,7 +89,8 @@ class DrainingServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                ws="websockets-sansio",
+                http=guarded_http(limits),
+                ws=guarded_websocket(limits),
                 ws_max_size=limits.hard_frame_bytes,
                 # A pong waits behind audio that we have not read yet, so it proves nothing.
                 ws_ping_timeout=None,
