@@ -104,6 +104,7 @@ class VendorDecoder:
         self._vocabulary_size = vocabulary_size  # logits may be wider than there are tokens
 
     def start(self, tokens: tuple[int, ...]) -> tuple[Logits, VendorCache]:
+        """Logits after the sequence's first tokens, and the cache that holds them."""
         names = self._branches
         logits, *cache = self._session.run(
             ["logits", *(f"present.{name}" for name in (*names.decoder, *names.encoder))],
@@ -119,6 +120,7 @@ class VendorDecoder:
         )
 
     def extend(self, tokens: tuple[int, ...], cache: VendorCache) -> tuple[Logits, VendorCache]:
+        """Logits after tokens that follow the cached."""
         past = {f"past_key_values.{name}": value for name, value in cache.decoder.items()}
         logits, *grown = self._session.run(
             ["logits", *(f"present.{name}" for name in self._branches.decoder)],
@@ -128,6 +130,7 @@ class VendorDecoder:
         return logits[0, :, : self._vocabulary_size], VendorCache(decoder, cache.encoder)
 
     def roll_back(self, cache: VendorCache, length: int) -> VendorCache:
+        """The cache as it was after the first ``length`` tokens."""
         kept = {
             name: np.ascontiguousarray(value[:, :, :length])
             for name, value in cache.decoder.items()

@@ -1,12 +1,15 @@
-"""Moonshine in small: random weights, and the front graph drawn from them."""
+"""Moonshine in small, with random weights; and the vendor's graphs in float."""
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
+from onnx import NodeProto, helper, numpy_helper
 
 from streamscribe.front_blocks import FrontBlocks
 from streamscribe_export.moonshine.graphs import KERNELS, draw_front
+from streamscribe_export.moonshine.vendor import _Reader, read_graph
 from streamscribe_export.moonshine.weights import Tensor, Weights
 
 WIDTH = 8
@@ -23,13 +26,16 @@ def random_weights(seed: int = 0) -> Weights:
         spread = np.prod(shape[1:]) ** -0.5 if len(shape) > 1 else 1.0
         return (rng.standard_normal(shape) * spread).astype(np.float32)
 
-    tensors = {
-        "encoder.conv1.weight": some(WIDTH, 1, KERNELS[0]) * 5,
+    def near_one() -> Tensor:
+        return (1 + some(WIDTH) / 10).astype(np.float32)
+
+    tensors: dict[str, Tensor] = {
+        "encoder.conv1.weight": np.float32(5) * some(WIDTH, 1, KERNELS[0]),
         "encoder.conv2.weight": some(2 * WIDTH, WIDTH, KERNELS[1]),
         "encoder.conv3.weight": some(WIDTH, 2 * WIDTH, KERNELS[2]),
         "encoder.conv2.bias": some(2 * WIDTH),
         "encoder.conv3.bias": some(WIDTH),
-        "encoder.groupnorm.weight": 1 + some(WIDTH) / 10,
+        "encoder.groupnorm.weight": near_one(),
         "encoder.groupnorm.bias": some(WIDTH),
         "decoder.embed_tokens": some(VOCABULARY, WIDTH),
     }
@@ -37,12 +43,12 @@ def random_weights(seed: int = 0) -> Weights:
         ("encoder", ("input_layernorm", "post_attention_layernorm")),
         ("decoder", ("input_layernorm", "post_attention_layernorm", "final_layernorm")),
     ):
-        tensors[f"{side}.norm.weight"] = 1 + some(WIDTH) / 10
+        tensors[f"{side}.norm.weight"] = near_one()
         attentions = ("self_attn", "encoder_attn") if side == "decoder" else ("self_attn",)
         inner = 4 * WIDTH
         for layer in range(LAYERS):
             name = f"{side}.layers.{layer}"
-            tensors |= {f"{name}.{norm}.weight": 1 + some(WIDTH) / 10 for norm in norms}
+            tensors |= {f"{name}.{norm}.weight": near_one() for norm in norms}
             for attention in attentions:
                 for part in "qkvo":
                     tensors[f"{name}.{attention}.{part}.weight"] = some(WIDTH, WIDTH)
@@ -63,3 +69,44 @@ def small_front() -> FrontBlocks:
         draw_front(random_weights()).SerializeToString(), options, ["CPUExecutionProvider"]
     )
     return FrontBlocks(graph, "small")
+
+
+def vendor_in_float(file: Path) -> ort.InferenceSession:
+    """The vendor's graph with its bytes turned into floats, which is what ours must equal."""
+    model = read_graph(file)
+    reader = _Reader(model)
+    plain = {
+        output: node.input[0]
+        for node in reader.nodes
+        if node.op_type == "DynamicQuantizeLinear"
+        for output in node.output
+    }
+    weights: dict[str, Tensor] = {}
+    attributes = [one for node in model.graph.node for one in node.attribute]
+    for graph in [model.graph, *(one.g for one in attributes if one.HasField("g"))]:
+        graph.name = graph.name or "branch"
+        nodes = [_in_float(node, plain, weights, reader) for node in graph.node]
+        del graph.node[:]
+        graph.node.extend(node for some in nodes for node in some)
+    model.graph.initializer.extend(
+        numpy_helper.from_array(array, name) for name, array in weights.items()
+    )
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    return ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+
+
+def _in_float(
+    node: NodeProto, plain: dict[str, str], weights: dict[str, Tensor], reader: _Reader
+) -> list[NodeProto]:
+    if node.op_type == "DynamicQuantizeLinear":
+        return []
+    if node.op_type not in ("MatMulIntegerToFloat", "DynamicQuantizeMatMul"):
+        return [node]
+    weight = f"{node.input[1]}/float"
+    weights[weight] = reader.value(node.input[1])
+    left, [output] = plain.get(node.input[0], node.input[0]), node.output
+    bias = node.input[4] if node.op_type == "DynamicQuantizeMatMul" and len(node.input) > 4 else ""
+    product = helper.make_node("MatMul", [left, weight], [f"{output}/product" if bias else output])
+    added = helper.make_node("Add", [f"{output}/product", bias], [output])
+    return [product, added] if bias else [product]

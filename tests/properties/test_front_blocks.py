@@ -1,12 +1,11 @@
 """What a window's front-end gives does not depend on the hops in which the audio came."""
 
 import numpy as np
-import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes_moonshine import random_weights, small_front
-from streamscribe.front_blocks import KEPT_BLOCKS, Front
+from streamscribe.front_blocks import KEPT_BLOCKS, Array, Front
 from streamscribe.model import FrontState
 from streamscribe.timeline import SAMPLE_RATE
 
@@ -70,13 +69,9 @@ def test_blocks_are_the_two_convolutions_of_the_whole_window() -> None:
     assert np.allclose(front.moments, moments.mean(axis=0), atol=1e-6)
 
 
-def convolution(
-    frames: npt.NDArray[np.float64] | npt.NDArray[np.float32],
-    kernel: npt.NDArray[np.float32],
-    stride: int,
-) -> npt.NDArray[np.float64]:
+def convolution(frames: Array, kernel: Array, stride: int) -> Array:
     """(n, in) to (frames, out), from its definition."""
     width = kernel.shape[2]
     windows = np.lib.stride_tricks.sliding_window_view(frames, width, axis=0)[::stride]
-    found: npt.NDArray[np.float64] = np.einsum("tiw,oiw->to", windows, kernel, dtype=np.float64)
+    found: Array = np.tensordot(windows.astype(np.float64), kernel, axes=([1, 2], [1, 2]))
     return found

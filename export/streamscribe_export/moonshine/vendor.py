@@ -8,7 +8,7 @@ node that uses it, and computed from the constants behind it.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -194,7 +194,7 @@ class _Reader:
 _UINT8: Final = 2
 _INT8: Final = 3
 """Types of constants, as ONNX numbers them."""
-_FOLDED: Final = {
+_FOLDED: Final[dict[str, Callable[..., Array]]] = {
     "Cast": lambda value: value.astype(np.float32),
     "Mul": lambda left, right: left * right,
     "Add": lambda left, right: left + right,

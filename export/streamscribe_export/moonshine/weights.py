@@ -1,8 +1,8 @@
 """Moonshine's weights as arrays.
 
-Names are ``SIDE.PLACE``; layers are numbered under ``SIDE.layers.N``, and hold ``self_attn`` (``q``,
-``k``, ``v``, ``o``), in the decoder ``encoder_attn``, and ``mlp`` (``in``, ``out``). Matrices and
-kernels are (out, in, ...).
+Names are ``SIDE.PLACE``; layers are numbered under ``SIDE.layers.N``, and hold ``self_attn``
+(``q``, ``k``, ``v``, ``o``), in the decoder ``encoder_attn``, and ``mlp`` (``in``, ``out``).
+Matrices and kernels are (out, in, ...).
 """
 
 from dataclasses import dataclass
