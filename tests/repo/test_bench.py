@@ -327,7 +327,7 @@ def test_a_result_says_where_it_comes_from(tmp_path: Path) -> None:
     written = json.loads(out.read_text())
     assert written["bench"] == "probe" and written["figures"] == {"limit": 3}
     assert written["machine"]["usable_cores"] >= 1 and "commit" in written["git"]
-    assert len(written["model"]["sha256"]) == 3 and written["packages"]["numpy"]
+    assert len(written["model"]["sha256"]) == 4 and written["packages"]["numpy"]
 
 
 def test_a_part_of_the_clips_is_not_written_over_the_result_of_all(
