@@ -8,7 +8,7 @@ import onnxruntime as ort
 from onnx import NodeProto, helper, numpy_helper
 
 from streamscribe.front_blocks import FrontBlocks
-from streamscribe_export.moonshine.graphs import KERNELS, draw_front
+from streamscribe_export.moonshine.front import KERNELS, draw_front
 from streamscribe_export.moonshine.vendor import _Reader, read_graph
 from streamscribe_export.moonshine.weights import Tensor, Weights
 
