@@ -23,6 +23,7 @@ from streamscribe.model import DecodeStep, FrontState, Samples, Step, StepKind, 
 from streamscribe.passes import Row
 from streamscribe.recognizer import Recognizer, load_recognizer
 from streamscribe.seq2seq import Ask
+from streamscribe.stages import Told, untold
 from streamscribe.timeline import ms_to_len
 from streamscribe.vad import Vad
 
@@ -44,6 +45,7 @@ class VendorLive:
         self._vendor = vendor
         self.name, self.languages = ours.name, ours.languages
         self.resolve, self.new_policy = ours.resolve, ours.new_policy
+        self.told: Told = untold
 
     def warm_up(self) -> None:
         """Nothing: the first run is discarded."""

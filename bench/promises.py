@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from streamscribe_client.events import StreamEvent
-
 from streamscribe_protocol.messages import Endpoint, Error, Final, Gap, Partial, SpeechStarted
 
 

@@ -8,7 +8,7 @@ import onnxruntime as ort
 from onnx import NodeProto, helper, numpy_helper
 
 from streamscribe.front_blocks import FrontBlocks
-from streamscribe_export.moonshine.graphs import KERNELS, draw_front
+from streamscribe_export.moonshine.front import KERNELS, draw_front
 from streamscribe_export.moonshine.vendor import _Reader, read_graph
 from streamscribe_export.moonshine.weights import Tensor, Weights
 
@@ -83,7 +83,8 @@ def vendor_in_float(file: Path) -> ort.InferenceSession:
     }
     weights: dict[str, Tensor] = {}
     attributes = [one for node in model.graph.node for one in node.attribute]
-    for graph in [model.graph, *(one.g for one in attributes if one.HasField("g"))]:
+    # The branches first: to write the outer nodes anew copies them.
+    for graph in [*(one.g for one in attributes if one.HasField("g")), model.graph]:
         graph.name = graph.name or "branch"
         nodes = [_in_float(node, plain, weights, reader) for node in graph.node]
         del graph.node[:]

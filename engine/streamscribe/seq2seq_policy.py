@@ -258,32 +258,47 @@ class Seq2SeqPolicy:
         assert isinstance(look, Look) and isinstance(result, DecodeResult)
         if result.front is not None and not look.lead_len:
             self._front = look.start_at, result.front
-        transcript = self._transcript
-        heard = (*look.heard, result)
-        promised_len = len(look.promised)
-        if self._behind and not self._has_caught_up(look, result):
+        chosen = self._chosen(look, result, voiced)
+        if chosen is None:
             return []
-        kept = [one for one in heard if one.tokens[:promised_len] == look.promised]
+        self._settle_language(look, chosen)
+        self._write(look, chosen)
+        if look.purpose is Purpose.FINAL:
+            return []
+        return self._promise(look, voiced)
+
+    def _chosen(self, look: Look, result: DecodeResult, voiced: list[Span]) -> DecodeResult | None:
+        """What the look's audio says; None: not known yet, ``_again`` may have to follow."""
+        heard = (*look.heard, result)
+        if self._behind and not self._has_caught_up(look, result):
+            return None
+        kept = [one for one in heard if one.tokens[: len(look.promised)] == look.promised]
         if not kept:
             self._again = self._look(look.purpose, look.end_at, keep=True)
-            return []
+            return None
         lead_len = self._traits.lead_len
         if lead_len and not look.heard and is_worth_hearing_again(look, result):
             self._again = replace(look, lead_len=lead_len, draft=result.tokens, heard=heard)
-            return []
+            return None
         if self._misled(look, result, voiced):
             self._alone = True
             self._again = self._look(look.purpose, look.end_at)
-            return []
-        result = max(kept, key=plausibility)
-        self._settle_language(look, result)
+            return None
+        return max(kept, key=plausibility)
+
+    def _write(self, look: Look, result: DecodeResult) -> None:
+        """The hypothesis is now what ``result`` says, up to where it begins to loop."""
+        transcript = self._transcript
+        promised_len = len(look.promised)
         settled = transcript.tokens[transcript.segment_index : transcript.fixed]
         tokens, log_probs = result.tokens[promised_len:], result.log_probs[promised_len:]
         kept_len = max(0, guards.loop_start((*settled, *tokens)) - len(settled))
         spoken = _placed(result, look)[promised_len:]
         transcript.replace_hypothesis(tokens[:kept_len], log_probs[:kept_len], spoken[:kept_len])
-        if look.purpose is Purpose.FINAL:
-            return []
+
+    def _promise(self, look: Look, voiced: list[Span]) -> list[Event]:
+        """Settle what may be promised now, and show the text if anything is new."""
+        transcript = self._transcript
         stable = transcript.stable_index(self._commitment, look.end_at)
         transcript.promote_pauses(stable)
         if self._append and self._text.is_believable(voiced):

@@ -8,7 +8,7 @@ import pytest
 
 from fakes import ScriptedModel
 from fakes_runtime import A10, CPU, CUDA, TWO, FakeRuntime, installed
-from streamscribe import loading, recognizer
+from streamscribe import converting, recognizer
 from streamscribe.device import Device
 from streamscribe.errors import DeviceUnavailable, OptionError
 from streamscribe.loading import ModelChoice, load_one, load_recognizers
@@ -46,7 +46,7 @@ def models(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         return model
 
     monkeypatch.setattr(recognizer, "load_model", load)
-    monkeypatch.setattr(loading, "find_bundle", lambda model, models_dir: None)
+    monkeypatch.setattr(converting, "ready_bundle", lambda model, models_dir: None)
     return made
 
 

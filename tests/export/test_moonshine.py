@@ -19,7 +19,8 @@ from streamscribe.store import defect
 from streamscribe_export.errors import CheckpointError, DamagedCheckpoint
 from streamscribe_export.moonshine import vendor
 from streamscribe_export.moonshine.converting import TOKENIZER, convert_moonshine
-from streamscribe_export.moonshine.graphs import draw_decoder, draw_encoder, draw_front
+from streamscribe_export.moonshine.front import draw_front
+from streamscribe_export.moonshine.graphs import draw_decoder, draw_encoder
 from streamscribe_export.moonshine.weights import Weights
 from streamscribe_export.quantize import _scales
 

@@ -9,14 +9,8 @@ from streamscribe_export.errors import CheckpointError
 from streamscribe_export.front_end import SAMPLE_RATE
 from streamscribe_export.graph import save
 from streamscribe_export.manifest import write_manifest, write_tokens
-from streamscribe_export.moonshine.graphs import (
-    KERNELS,
-    POSITIONS,
-    STRIDES,
-    draw_decoder,
-    draw_encoder,
-    draw_front,
-)
+from streamscribe_export.moonshine.front import KERNELS, STRIDES, draw_front
+from streamscribe_export.moonshine.graphs import POSITIONS, draw_decoder, draw_encoder
 from streamscribe_export.moonshine.vendor import DECODER as VENDOR_DECODER
 from streamscribe_export.moonshine.vendor import ENCODER as VENDOR_ENCODER
 from streamscribe_export.moonshine.vendor import read_weights

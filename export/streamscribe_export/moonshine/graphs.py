@@ -32,51 +32,17 @@ import numpy as np
 
 from streamscribe_export.attention import CONTRIBUTED
 from streamscribe_export.drawing import Dimension, Drawing, Name
+from streamscribe_export.moonshine.attending import and_one, attended, by_head, ones
+from streamscribe_export.moonshine.front import END, STRIDES, side_by_side
 from streamscribe_export.moonshine.weights import Tensor, Weights
 
 OnnxModel = Any
 
-STRIDES: Final = (64, 3, 2)
-"""Of the three convolutions, each in frames of the one before."""
-KERNELS: Final = (127, 7, 3)
-BLOCK: Final = 40
-"""Frames of the second convolution that one call of ``front`` gives: 480 ms."""
 POSITIONS: Final = 1_024
 """Most tokens of a sequence: many times what 30 s of speech hold."""
 _EPSILON: Final = 1e-5
-_END: Final = 2**62
 _FLOAT: Final = 1
 """The type, as ONNX numbers it."""
-_SUMS: Final = 16
-"""Columns of ones: a single one would be multiplied in another way."""
-
-
-def draw_front(weights: Weights) -> OnnxModel:
-    """The first two convolutions of a block."""
-    drawing = Drawing()
-    hop, thirds, _ = STRIDES
-    frames = thirds * BLOCK + KERNELS[1] - thirds
-    samples = drawing.input("samples", [1, hop * (frames + 1)])
-    hops = drawing.op("Reshape", [samples, drawing.integers(frames + 1, hop)])
-    beside = drawing.op(
-        "Concat", [_rows(drawing, hops, 0, -1), _rows(drawing, hops, 1, _END)], axis=1
-    )
-    kernel = np.zeros((weights.width, 2 * hop), dtype=np.float32)
-    kernel[:, : KERNELS[0]] = weights["encoder.conv1.weight"][:, 0]
-    heard = drawing.op("Tanh", [drawing.product(beside, kernel)])
-    squares = drawing.op("Mul", [heard, heard])
-    moments = [drawing.op("ReduceMean", [one], axes=[1], keepdims=1) for one in (heard, squares)]
-    drawing.output(drawing.op("Concat", moments, axis=1), "moments", [frames, 2])
-    groups = drawing.op(
-        "Reshape",
-        [_rows(drawing, heard, 0, thirds * (BLOCK + 1)), drawing.integers(BLOCK + 1, -1)],
-    )
-    last = _rows(drawing, heard, KERNELS[1] - 1, _END, thirds)
-    parts = [_rows(drawing, groups, 0, -1), _rows(drawing, groups, 1, _END), last]
-    scaled = weights["encoder.conv2.weight"] * weights["encoder.groupnorm.weight"][:, np.newaxis]
-    convolved = drawing.product(drawing.op("Concat", parts, axis=1), _side_by_side(scaled))
-    drawing.output(convolved, "convolved", [BLOCK, 2 * weights.width])
-    return drawing.model()
 
 
 def draw_encoder(weights: Weights) -> OnnxModel:
@@ -95,11 +61,11 @@ def draw_encoder(weights: Weights) -> OnnxModel:
         name = f"encoder.layers.{layer}"
         normed = stream.normed(f"{name}.input_layernorm")
         queries, keys, values = stream.turned(normed, f"{name}.self_attn", [positions, *turns])
-        attended = drawing.op(
+        answer = drawing.op(
             "MultiHeadAttention", [queries, keys, values],
             domain=CONTRIBUTED, num_heads=weights.heads,
         )  # fmt: skip
-        stream.add(attended, f"{name}.self_attn.o")
+        stream.add(answer, f"{name}.self_attn.o")
         normed = stream.normed(f"{name}.post_attention_layernorm")
         inner = drawing.product(normed, weights[f"{name}.mlp.in.weight"])
         bias = drawing.constant(weights[f"{name}.mlp.in.bias"])
@@ -116,9 +82,9 @@ def draw_decoder(weights: Weights, *, embed_bytes: bool = False) -> OnnxModel:
     drawing = Drawing()
     tokens = drawing.input("tokens", ["batch", "n"], integers=True)
     positions = drawing.input("positions", ["batch", "n"], integers=True)
-    self_bias = _and_one(drawing, drawing.input("self_bias", ["batch", 1, "n", "total"]))
-    cross_bias = _and_one(drawing, drawing.input("cross_bias", ["batch", 1, "n", "frames"]))
-    self_ones, cross_ones = (_ones(drawing, bias) for bias in (self_bias, cross_bias))
+    self_bias = and_one(drawing, drawing.input("self_bias", ["batch", 1, "n", "total"]))
+    cross_bias = and_one(drawing, drawing.input("cross_bias", ["batch", 1, "n", "frames"]))
+    self_ones, cross_ones = (ones(drawing, bias) for bias in (self_bias, cross_bias))
     shape: list[Dimension] = ["batch", weights.heads, "past", weights.head_dim]
     angles = np.arange(POSITIONS, dtype=np.float32)[:, np.newaxis] * weights.frequencies
     turns = [drawing.constant(turn(angles)) for turn in (np.cos, np.sin)]
@@ -133,16 +99,16 @@ def draw_decoder(weights: Weights, *, embed_bytes: bool = False) -> OnnxModel:
         normed = stream.normed(f"{name}.input_layernorm")
         queries, keys, values = stream.turned(normed, f"{name}.self_attn", [positions, *turns])
         grown = [
-            drawing.op("Concat", [old, _by_head(drawing, weights, new)], axis=2)
+            drawing.op("Concat", [old, by_head(drawing, weights, new)], axis=2)
             for old, new in zip(past, (keys, values), strict=True)
         ]
         for part, one in zip(("key", "value"), grown, strict=True):
             drawing.output(one, f"{part}_{layer}", [*shape[:2], "total", weights.head_dim])
-        answer = _attended(drawing, weights, queries, [*grown, self_ones], self_bias)
+        answer = attended(drawing, weights, queries, [*grown, self_ones], self_bias)
         stream.add(answer, f"{name}.self_attn.o")
         normed = stream.normed(f"{name}.post_attention_layernorm")
         question = drawing.product(normed, weights[f"{name}.encoder_attn.q.weight"])
-        answer = _attended(drawing, weights, question, [*audio, cross_ones], cross_bias)
+        answer = attended(drawing, weights, question, [*audio, cross_ones], cross_bias)
         stream.add(answer, f"{name}.encoder_attn.o")
         stream.add_gated(name)
     last = stream.normed("decoder.norm")
@@ -177,10 +143,10 @@ def _draw_frames(drawing: Drawing, weights: Weights) -> Name:
             "Slice",
             [active, *(drawing.integers(value) for value in (first, end, 1, STRIDES[2]))],
         )
-        for first, end in ((0, -2), (1, -1), (2, _END))
+        for first, end in ((0, -2), (1, -1), (2, END))
     ]
     joined = drawing.op("Concat", beside, axis=2)
-    kernel3 = _side_by_side(weights["encoder.conv3.weight"])
+    kernel3 = side_by_side(weights["encoder.conv3.weight"])
     # Another name for a product, so that it stays in float: rounding here is heard in every layer.
     product = drawing.op("FusedMatMul", [joined, drawing.constant(kernel3.T)], domain=CONTRIBUTED)
     bias = drawing.constant(weights["encoder.conv3.bias"])
@@ -204,55 +170,6 @@ def _draw_audio_facts(drawing: Drawing, weights: Weights, hidden: Name) -> None:
         drawing.output(one, f"cross_{part}_{layer}", dimensions)
 
 
-def _by_head(drawing: Drawing, weights: Weights, value: Name) -> Name:
-    """(batch, n, width) to (batch, heads, n, head_dim)."""
-    shape = drawing.integers(0, 0, weights.heads, weights.head_dim)
-    return drawing.op("Transpose", [drawing.op("Reshape", [value, shape])], perm=[0, 2, 1, 3])
-
-
-def _attended(
-    drawing: Drawing, weights: Weights, queries: Name, heard: list[Name], bias: Name
-) -> Name:
-    """What ``queries`` find in ``heard``: keys, values and ones; ``bias`` has one row more.
-
-    Bit for bit the same, whatever fills a row up and however many are asked at once, since the next
-    product's bytes would make a step of any difference. So the softmax is drawn out: its sum is a
-    product with ones, which adds one after the other, where the operation for it adds in an order
-    that hangs on how long the row is. And there are always two queries at least, because a single
-    one is multiplied in another way.
-    """
-    keys, values, ones = heard
-    asked = _and_one(drawing, _by_head(drawing, weights, queries))
-    scores = drawing.op(
-        "FusedMatMul", [asked, keys],
-        domain=CONTRIBUTED, transB=1, alpha=weights.head_dim**-0.5,
-    )  # fmt: skip
-    seen = drawing.op("Add", [scores, bias])
-    highest = drawing.op("ReduceMax", [seen], axes=[-1], keepdims=1)
-    weighed = drawing.op("Exp", [drawing.op("Sub", [seen, highest])])
-    whole = _first(drawing, drawing.op("MatMul", [weighed, ones]), 3)
-    shared = drawing.op("Div", [drawing.op("MatMul", [weighed, values]), whole])
-    places = [drawing.integers(number) for number in (0, -1, 2)]
-    found = drawing.op("Transpose", [drawing.op("Slice", [shared, *places])], perm=[0, 2, 1, 3])
-    return drawing.op("Reshape", [found, drawing.integers(0, 0, weights.width)])
-
-
-def _ones(drawing: Drawing, bias: Name) -> Name:
-    """A matrix of ones, whose product with weights as wide as ``bias`` is their sum."""
-    width = drawing.op("Shape", [bias], start=3, end=4)
-    shape = drawing.op("Concat", [width, drawing.integers(_SUMS)], axis=0)
-    return drawing.op("Expand", [drawing.constant(np.ones(1, dtype=np.float32)), shape])
-
-
-def _first(drawing: Drawing, value: Name, axis: int) -> Name:
-    return drawing.op("Slice", [value, *(drawing.integers(number) for number in (0, 1, axis))])
-
-
-def _and_one(drawing: Drawing, value: Name) -> Name:
-    """(batch, ..., n, ...) with its first row once more behind the last."""
-    return drawing.op("Concat", [value, _first(drawing, value, 2)], axis=2)
-
-
 def _embedded(drawing: Drawing, table: Tensor, tokens: Name) -> Name:
     """Rows of ``table``, each stored in bytes and a scale of its own."""
     scale = np.maximum(abs(table).max(axis=1, keepdims=True), 1e-12) / 127
@@ -260,17 +177,6 @@ def _embedded(drawing: Drawing, table: Tensor, tokens: Name) -> Name:
     levels = drawing.op("Cast", [drawing.op("Gather", [whole, tokens])], to=_FLOAT)
     scales = drawing.op("Gather", [drawing.constant(scale.astype(np.float32)), tokens])
     return drawing.op("Mul", [levels, scales])
-
-
-def _rows(drawing: Drawing, value: Name, first: int, end: int, step: int = 1) -> Name:
-    """Some rows of a matrix."""
-    places = [drawing.integers(number) for number in (first, end, 0, step)]
-    return drawing.op("Slice", [value, *places])
-
-
-def _side_by_side(kernel: Tensor) -> Tensor:
-    """A kernel (out, in, frames) for frames whose channels lie side by side."""
-    return np.ascontiguousarray(kernel.transpose(0, 2, 1)).reshape(len(kernel), -1)
 
 
 class _Stream:
