@@ -28,6 +28,7 @@ from bench.outcome import Figures, Grid, Outcome
 from bench.raw_socket import Answer, End, raw_socket, wire_frame
 from bench.trend import fit_trend
 from streamscribe_cli.server_process import ServerProcess, local_server
+from streamscribe_protocol.close_codes import CloseCode
 
 AT_ONCE: Final = 16
 """Conversations at the same time: well below the most sessions, so that few are refused."""
@@ -130,15 +131,16 @@ async def _hold_all(target: Target, held: Held, seed: int, frames: int) -> None:
 async def _hold(target: Target, held: Held, seed: int, index: int) -> None:
     """One conversation; again while the server has no room for it."""
     told = conversation(Random(f"{seed}:{index}"))
-    answer = await _converse(target, told)
-    while answer.status in (429, 503):
+    answer = await converse(target, told)
+    while answer.status in (429, 503) or answer.close_code == CloseCode.OVERLOADED:
         held.refused += 1
         await asyncio.sleep(_RETRY_S)
-        answer = await _converse(target, told)
+        answer = await converse(target, told)
     held.note(index, told, answer)
 
 
-async def _converse(target: Target, told: Conversation) -> Answer:
+async def converse(target: Target, told: Conversation) -> Answer:
+    """Hold one conversation; what was answered. Raises ``OSError`` where nobody listens."""
     async with raw_socket(target.host, target.port) as raw:
         await raw.write(target.request, PATIENCE_S)
         if await raw.upgraded(PATIENCE_S):

@@ -7,6 +7,7 @@ one of them ends, the connection does; the session may go on over another one.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 
@@ -117,7 +118,8 @@ class Connection:
             error = Error(max(UNNUMBERED, last_seq) + 1, refusal.code, refusal.message, fatal=True)
             self._metrics.error(refusal.code)
             self._closing = Closing(refusal.close_code, refusal.close_reason)
-            await self._send(encode(error))
+            with contextlib.suppress(TimeoutError, WebSocketDisconnect):  # nobody is there to hear
+                await self._send(encode(error))
 
     async def _first_message(self) -> Start | None:
         """The client's ``start``; None: it has left before. Raises ``Refused``."""
