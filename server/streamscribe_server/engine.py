@@ -68,7 +68,7 @@ class Engine:
         self._clock = clock
         self._streams: dict[str, EngineStream] = {}
         self._working: dict[str, EngineStream] = {}  # have audio to take
-        self._waiting = WaitingLine(scheduling.max_batch)
+        self._waiting = WaitingLine(scheduling.max_batch, limits.longest_batch_s)
         self._alone: list[Part] = []  # steps of a batch that failed
         self._batches = 0
         self._stopwatch = Stopwatch(metrics)
@@ -158,6 +158,7 @@ class Engine:
         if batch.due:
             self.load.computed(now_s, outcome.compute_s)
         self._metrics.stage("model", outcome.compute_s)
+        self._waiting.computed(len(batch.parts), outcome.compute_s)
         if isinstance(outcome.results, Exception):
             self._blame(batch, outcome.results)
             return

@@ -75,6 +75,8 @@ class Limits:
     longest_hop_s: float = 2.0
     """Audio between two partials of a stream that is late: what lies between is left out. Only a
     stream that is later than this leaves out more, so that its finals catch up."""
+    longest_batch_s: float = 0.2
+    """What one call of the model should take at most: a final that comes next waits for it."""
     model_call_s: float = 60.0
     """A model call that takes longer hangs: its streams fail, and another worker takes over.
     A hundred times what the slowest call takes on the slowest machine we know of."""

@@ -8,11 +8,13 @@ Order of steps, most urgent first:
 3. Earliest deadline first, then the stream that was served longest ago.
 
 A batch takes the most urgent step and others of its class, as many as each free worker's share.
-So nothing waits while a worker is idle, and batches grow with what waits.
+So nothing waits while a worker is idle, and batches grow with what waits; but not beyond what is
+computed in a stated time, because nothing can overtake a batch.
 """
 
 import math
 from collections.abc import Callable
+from typing import Final
 
 from streamscribe.model import StepKind
 from streamscribe_server.engine_stream import EngineStream, Waiting
@@ -21,11 +23,17 @@ Refresh = Callable[[str, EngineStream], bool]
 """Brings a stream's step up to date; False: it wants none any more."""
 
 
+_NEWEST: Final = 0.1
+"""Weight of the newest batch in what a step takes."""
+
+
 class WaitingLine:
     """Streams by id, each with a step that waits."""
 
-    def __init__(self, max_batch: int) -> None:
+    def __init__(self, max_batch: int, longest_batch_s: float) -> None:
         self._max_batch = max_batch
+        self._longest_batch_s = longest_batch_s
+        self._step_s = 0.0  # what one step of a batch has taken lately
         self._streams: dict[str, EngineStream] = {}
 
     def note(self, stream_id: str, stream: EngineStream, *, waits: bool) -> None:
@@ -34,6 +42,10 @@ class WaitingLine:
             self._streams[stream_id] = stream
         else:
             self._streams.pop(stream_id, None)
+
+    def computed(self, steps: int, compute_s: float) -> None:
+        """A batch of so many steps took so long."""
+        self._step_s += _NEWEST * (compute_s / steps - self._step_s)
 
     def lag_s(self, now_s: float) -> float:
         """How far the most belated step is past its time; below 0 when all are early."""
@@ -60,7 +72,8 @@ class WaitingLine:
 
     def _share(self, of_class: tuple[bool, bool], free_workers: int, now_s: float) -> int:
         alike = sum(_class_of(one, now_s) == of_class for one in self._streams.values())
-        return min(self._max_batch, math.ceil(alike / free_workers))
+        in_time = self._longest_batch_s / self._step_s if self._step_s else self._max_batch
+        return max(1, min(self._max_batch, math.ceil(alike / free_workers), int(in_time)))
 
 
 def wanted(stream: EngineStream) -> Waiting:

@@ -95,6 +95,18 @@ def test_free_workers_share_what_waits() -> None:
     assert bench.engine.next_batch(1) is None
 
 
+def test_a_batch_is_no_larger_than_what_is_computed_in_time() -> None:
+    bench = Bench(max_batch=8, call_s=0.15)
+    for stream in range(8):
+        bench.open(str(stream))
+    live(bench, streams=1, seconds=20)  # 0.15 s for each step
+    bench.batches.clear()
+    for stream in range(8):
+        bench.post(str(stream), Audio(SPEECH))
+    bench.work()
+    assert bench.batches == [1] * 8
+
+
 def test_a_partial_with_a_shorter_hop_has_the_earlier_deadline() -> None:
     bench = Bench()
     bench.open("patient", replace(PCM16, options=SessionOptions(hop_ms=2_000)))
