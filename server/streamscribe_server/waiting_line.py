@@ -26,6 +26,8 @@ Refresh = Callable[[str, EngineStream], bool]
 _NEWEST: Final = 0.1
 """Weight of the newest batch in what a step takes."""
 
+_SHORTEST_STEP_S: Final = 1e-6
+
 
 class WaitingLine:
     """Streams by id, each with a step that waits."""
@@ -72,7 +74,7 @@ class WaitingLine:
 
     def _share(self, of_class: tuple[bool, bool], free_workers: int, now_s: float) -> int:
         alike = sum(_class_of(one, now_s) == of_class for one in self._streams.values())
-        in_time = self._longest_batch_s / self._step_s if self._step_s else self._max_batch
+        in_time = self._longest_batch_s / max(self._step_s, _SHORTEST_STEP_S)
         return max(1, min(self._max_batch, math.ceil(alike / free_workers), int(in_time)))
 
 

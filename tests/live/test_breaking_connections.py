@@ -107,6 +107,7 @@ def test_cut_in_mid_sentence_the_text_is_the_same(
     assert text(events) == text(undisturbed)
 
 
+@pytest.mark.slow
 def test_a_connection_cut_again_and_again_loses_nothing(
     server: ServerProcess, undisturbed: list[StreamEvent]
 ) -> None:
@@ -135,6 +136,7 @@ def test_a_flush_before_a_break_is_answered_after_it(server: ServerProcess) -> N
     assert AT_4_7_S // 32 in ends_ms
 
 
+@pytest.mark.slow
 def test_a_recording_sent_as_fast_as_it_goes_waits_and_loses_nothing(
     server: ServerProcess,
 ) -> None:

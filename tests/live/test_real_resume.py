@@ -62,6 +62,7 @@ def assert_whole(caller: Caller) -> None:
     assert said.count("country") == 2
 
 
+@pytest.mark.slow
 def test_a_connection_that_breaks_in_mid_sentence_costs_nothing(server: ServerProcess) -> None:
     uncut = Caller(server.url, PCM16, START)
     uncut.connect()
@@ -89,6 +90,7 @@ def test_a_server_that_is_killed_costs_no_word(server: ServerProcess) -> None:
     assert_whole(caller)
 
 
+@pytest.mark.slow
 def test_the_same_at_44100_hertz(server: ServerProcess) -> None:
     audio = encode(soxr.resample(SAMPLE, 16_000, 44_100).astype(np.float32), Encoding.PCM_S16LE)
     start = Start(audio=AudioFormat("pcm_s16le", 44_100, 1), language="en")

@@ -26,7 +26,7 @@ def alone(audio: bytes) -> list[Event]:
     return bench.events("a")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     cuts=st.lists(st.lists(st.integers(0, 10**6), max_size=8), min_size=3, max_size=3),
     order=st.lists(st.integers(0, 3), max_size=60),
