@@ -112,6 +112,8 @@ def _options(threads: int) -> ort.SessionOptions:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # A plan of memory would be kept for every shape that ever came, and windows have all lengths.
+    options.enable_mem_pattern = False
     for name, value in SPINNING.items():
         options.add_session_config_entry(name, value)
     return options
