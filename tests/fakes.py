@@ -20,7 +20,8 @@ from streamscribe.options import SessionOptions
 from streamscribe.policy import Policy
 from streamscribe.recognizer import Recognizer, drive
 from streamscribe.seq2seq_options import resolve
-from streamscribe.seq2seq_policy import Seq2SeqPolicy, Traits
+from streamscribe.seq2seq_policy import Seq2SeqPolicy
+from streamscribe.seq2seq_traits import Traits
 from streamscribe.session import Session
 from streamscribe.stages import Told, untold
 from streamscribe.timeline import SAMPLE_RATE

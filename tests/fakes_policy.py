@@ -8,7 +8,8 @@ from streamscribe.guards import Doubt
 from streamscribe.model import DecodeResult
 from streamscribe.options import SessionOptions
 from streamscribe.seq2seq_look import Look
-from streamscribe.seq2seq_policy import Seq2SeqPolicy, Traits
+from streamscribe.seq2seq_policy import Seq2SeqPolicy
+from streamscribe.seq2seq_traits import Traits
 from streamscribe.timeline import SAMPLE_RATE
 from streamscribe.words import Span
 

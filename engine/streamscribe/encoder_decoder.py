@@ -44,7 +44,8 @@ from streamscribe.prompts import Prompts
 from streamscribe.seq2seq import Answer, Ask
 from streamscribe.seq2seq_decoding import MEAN_LOG_PROB_MIN, Decoding
 from streamscribe.seq2seq_options import resolve
-from streamscribe.seq2seq_policy import Seq2SeqPolicy, Traits
+from streamscribe.seq2seq_policy import Seq2SeqPolicy
+from streamscribe.seq2seq_traits import Traits
 from streamscribe.stages import Told, timed, untold
 from streamscribe.timeline import SAMPLE_RATE, ms_to_len
 from streamscribe.tokens import PieceTable

@@ -14,8 +14,8 @@ Where somebody talks on without a pause until the window is full, the audio is c
 point of the newest hop, and the hypothesis for what lies before is settled whole.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from streamscribe import guards, policy
@@ -24,7 +24,6 @@ from streamscribe.commitment import SURE_LOG_PROB, commitment_of
 from streamscribe.continuation import Continuation
 from streamscribe.events import Event, Rule
 from streamscribe.events import Final as FinalEvent
-from streamscribe.families import FrontEnd
 from streamscribe.mel_window import MelWindow
 from streamscribe.model import (
     DecodeResult,
@@ -45,6 +44,7 @@ from streamscribe.seq2seq_look import (
     is_worth_hearing_again,
     plausibility,
 )
+from streamscribe.seq2seq_traits import Traits
 from streamscribe.timeline import ms_to_len
 from streamscribe.transcript import SpokenAt, Transcript
 from streamscribe.words import Span
@@ -72,27 +72,6 @@ MISLED_LEN: Final = ms_to_len(300)
 
 LANGUAGE_LEN: Final = ms_to_len(3_000)
 """A language that was detected on this much audio stays for the session."""
-
-
-@dataclass(frozen=True, slots=True)
-class Traits:
-    """What the policy must know of a model."""
-
-    max_tokens_per_s: float
-    lead_len: int = 0
-    """Silence to put before audio that is heard again; 0: it is heard once."""
-    front_end: FrontEnd | None = None
-    """Of models whose features are computed here, where each hop adds to those of the last."""
-    context: tuple[int, ...] = ()
-    """Tokens of text that came before the stream."""
-    encode: Callable[[str], tuple[int, ...]] | None = None
-    """Text to tokens that may be added to ``context``, of models that take earlier text."""
-    hears_alone: bool = False
-    """Whether earlier text can make it believe that there is nothing more to write."""
-    doubt: guards.Doubt = guards.Doubt()
-    """When its text is not believed."""
-    thorough: bool = True
-    """Whether a final that looks wrong is looked for again in other ways."""
 
 
 class Seq2SeqPolicy:

@@ -12,7 +12,6 @@ the machine keeps up::
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from streamscribe.errors import AudioError
 from streamscribe.ingest import Ingest
@@ -33,6 +32,7 @@ from streamscribe_server.mailbox import (
     Update,
 )
 from streamscribe_server.stopwatch import Stopwatch
+from streamscribe_server.waiting import Counters, Waiting
 
 SLICES_PER_S = 2
 """A slice is half a second of audio: about 5 ms of decoding and voice activity detection."""
@@ -41,30 +41,6 @@ STUCK_LEN = 2 * SAMPLE_RATE
 """Without a step to wait for, a session decides within a frame of voice activity: far sooner."""
 _REPORT_LEN = SAMPLE_RATE // 2
 """Progress without events is told every half second of audio: enough to pace a sender."""
-
-
-@dataclass(slots=True)
-class Counters:
-    """What a stream has cost, for the log line at its end."""
-
-    steps: int = 0
-    skipped: int = 0
-    """Partials that were left out to catch up."""
-    compute_s: float = 0.0
-    lag_max_s: float = 0.0
-    """Longest time from when a step was due to when its result was there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A step that the session wants, and when it was due on the scheduler's clock."""
-
-    step: Step
-    due_s: float
-    paced_s: float
-    """When it was due at the stream's own pace."""
-    deadline_s: float
-    """By when its result should be there: a partial before the next is due."""
 
 
 class EngineStream:

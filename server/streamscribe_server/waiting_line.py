@@ -17,7 +17,8 @@ from collections.abc import Callable
 from typing import Final
 
 from streamscribe.model import StepKind
-from streamscribe_server.engine_stream import EngineStream, Waiting
+from streamscribe_server.engine_stream import EngineStream
+from streamscribe_server.waiting import Waiting
 
 Refresh = Callable[[str, EngineStream], bool]
 """Brings a stream's step up to date; False: it wants none any more."""

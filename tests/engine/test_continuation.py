@@ -22,7 +22,8 @@ from streamscribe.events import Endpoint, Event, Final, Gap, Partial, Rule, Spee
 from streamscribe.model import AcousticModel, DecodeStep, Samples
 from streamscribe.options import Commit, SessionOptions
 from streamscribe.recognizer import Recognizer, drive
-from streamscribe.seq2seq_policy import Seq2SeqPolicy, Traits
+from streamscribe.seq2seq_policy import Seq2SeqPolicy
+from streamscribe.seq2seq_traits import Traits
 from streamscribe.session import Session
 from streamscribe.timeline import SAMPLE_RATE, Timeline, ms_to_len
 
