@@ -29,7 +29,7 @@ from streamscribe_cli.server_process import local_server
 FINAL_P95_S: Final = 1.5
 HOP_P50_S: Final = 1.0
 STEPS: Final = (4, 8, 12, 16, 24, 32, 40, 48, 64, 96, 128, 192, 256)
-ONE_AT_A_TIME: Final = "--max-batch 1 --no-coalesce"
+ONE_AT_A_TIME: Final = "--workers 1 --max-batch 1 --no-coalesce"
 """Options of ``streamscribe serve`` that make it the baseline."""
 GRAIN: Final = 10
 """The search ends when the gap is one stream, or this part of what holds."""
