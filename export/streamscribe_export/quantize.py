@@ -26,7 +26,7 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -37,13 +37,12 @@ import numpy.typing as npt
 from streamscribe_export.attention import CONTRIBUTED
 from streamscribe_export.errors import UnsupportedCheckpoint
 from streamscribe_export.graph import save
+from streamscribe_export.saturating import Bytes, Range, plan
 
 OnnxModel = Any
 
 LEAST_WEIGHTS: Final = 1_024
 """Smaller matrices are not worth the passes."""
-_RESTS: Final = 254
-"""Steps of a second byte in one of the first, which leaves half a step over at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +86,16 @@ def weight_range(cpuinfo: Path = Path("/proc/cpuinfo"), machine: str = "x86_64")
 
 
 def quantize_int8(
-    model: OnnxModel, weights: WeightRange, *, head: bool = True, fine: Sequence[str] = ()
+    model: OnnxModel,
+    weights: WeightRange,
+    *,
+    head: bool = True,
+    known: Mapping[str, Range] | None = None,
 ) -> int:
     """Quantise in place; returns how many products were.
 
     head: the last product is the head, and stays as it is.
-    fine: operations whose results are multiplied as two bytes for each number, the second for what
-    the first leaves over: for frames in which few channels are far louder than the others.
+    known: ranges of tensors, by name, which are then quantised by these instead of per frame.
     """
     from onnx import helper, numpy_helper
 
@@ -103,15 +105,18 @@ def quantize_int8(
     products = products[:-1] if head else products
     editor = _Editor(graph)
     chosen = {node.output[0] for node in products}
-    uneven = {node.output[0] for node in graph.node if node.op_type in fine}
+    plans = {name: plan(one) for name, one in (known or {}).items()}
     users = _count_users(graph)
     for node in list(graph.node):
         if node.output[0] not in chosen:
             editor.keep(node)
             continue
         name = node.input[1]
-        rows = "fine" if node.input[0] in uneven else None
-        editor.replace(node, numpy_helper.to_array(floats[name]), weights.top, rows)
+        array = numpy_helper.to_array(floats[name])
+        if node.input[0] in plans:
+            editor.replace_known(node, array, weights.top, plans[node.input[0]])
+        else:
+            editor.replace(node, array, weights.top)
         users[name] -= 1
         if not users[name]:
             graph.initializer.remove(floats[name])
@@ -197,8 +202,6 @@ class _Editor:
         self._rows: set[str] = set()
         self._constant("of_levels", np.array(1 / 127, dtype=np.float32))
         self._constant("of_all_levels", np.array(1 / 255, dtype=np.float32))
-        self._constant("of_rest", np.array(1 / _RESTS, dtype=np.float32))
-        self._constant("of_rest_levels", np.array(1 / (127 * _RESTS), dtype=np.float32))
         self._constant("least_range", np.array(1e-9, dtype=np.float32))
         self._constant("zero", np.array(0, dtype=np.uint8))
         self._constant("middle", np.array(128, dtype=np.uint8))
@@ -211,13 +214,9 @@ class _Editor:
         node: Any,  # noqa: ANN401
         weights: npt.NDArray[np.float32],
         top: int,
-        rows: str | None = None,
     ) -> None:
-        """Put a product of bytes in place of ``node``, whose right side is ``weights``.
-
-        rows: how its left side is quantised; None: as fits the shape of the weights.
-        """
-        rows = rows or ("lifted" if weights.shape[1] < weights.shape[0] else "centred")
+        """Put a product of bytes in place of ``node``, whose right side is ``weights``."""
+        rows = "lifted" if weights.shape[1] < weights.shape[0] else "centred"
         row = self._row(node.input[0], rows)
         base = f"int8/{node.output[0]}"
         scale = _scales(weights, top)
@@ -232,8 +231,6 @@ class _Editor:
         product = [f"{row}/q", f"{base}/weights", level, f"{base}/scale", zero]
         columns = f"{base}/columns"
         self._add("MatMulIntegerToFloat", product, columns, domain=CONTRIBUTED)
-        if rows == "fine":
-            columns = self._joined(base, columns)
         scaled = f"{base}/scaled" if rows == "lifted" else node.output[0]
         self._add("Mul", [columns, f"{row}/range"], scaled)
         if rows == "lifted":
@@ -242,13 +239,26 @@ class _Editor:
             self._add("Mul", [f"{row}/low", f"{base}/sums"], f"{base}/offset")
             self._add("Add", [scaled, f"{base}/offset"], node.output[0])
 
-    def _joined(self, base: str, columns: str) -> str:
-        """The products of first and second bytes, which lie behind each other, in one."""
-        first, second = f"{base}/first", f"{base}/second"
-        self._nodes.append(_node("Split", [columns], [first, second], axis=1))
-        self._add("Mul", [second, "int8/of_rest"], f"{second}/scaled")
-        self._add("Add", [first, f"{second}/scaled"], f"{base}/both")
-        return f"{base}/both"
+    def replace_known(
+        self,
+        node: Any,  # noqa: ANN401
+        weights: npt.NDArray[np.float32],
+        top: int,
+        bytes_: Bytes,
+    ) -> None:
+        """The same where the left side is written in ``bytes_``."""
+        row = self._known_row(node.input[0], bytes_)
+        base = f"int8/{node.output[0]}"
+        scale = _scales(weights, top)
+        whole = np.clip(np.rint(weights / scale), -top, top).astype(np.int8)
+        self._constant(f"{base}/weights", bytes_.rows(whole))
+        self._constant(f"{base}/scale", scale)
+        self._constant(f"{base}/surplus", bytes_.surplus(whole * scale))
+        product = [f"{row}/q", f"{base}/weights", f"{row}/step", f"{base}/scale", "int8/middle"]
+        self._add(
+            "MatMulIntegerToFloat", [*product, "", f"{base}/surplus"], node.output[0],
+            domain=CONTRIBUTED,
+        )  # fmt: skip
 
     def finish(self) -> None:
         del self._graph.node[:]
@@ -272,14 +282,24 @@ class _Editor:
             self._add("ReduceMax", [f"{row}/size"], f"{row}/span", axes=[-1], keepdims=1)
         self._add("Max", [f"{row}/span", "int8/least_range"], f"{row}/range")
         self._add("Div", [above, f"{row}/range"], f"{row}/part")
-        first = f"{row}/first" if rows == "fine" else f"{row}/q"
-        self._add("QuantizeLinear", [f"{row}/part", level, zero], first)
-        if rows == "fine":
-            self._add("DequantizeLinear", [first, level, zero], f"{row}/told")
-            self._add("Sub", [f"{row}/part", f"{row}/told"], f"{row}/rest")
-            rest = [f"{row}/rest", "int8/of_rest_levels", zero]
-            self._add("QuantizeLinear", rest, f"{row}/second")
-            self._add("Concat", [first, f"{row}/second"], f"{row}/q", axis=1)
+        self._add("QuantizeLinear", [f"{row}/part", level, zero], f"{row}/q")
+        return row
+
+    def _known_row(self, name: str, bytes_: Bytes) -> str:
+        """Nodes that write tensor ``name`` in ``bytes_``; once."""
+        row = f"int8/known/{name}"
+        if row in self._rows:
+            return row
+        self._rows.add(row)
+        self._constant(f"{row}/step", np.array(bytes_.step, dtype=np.float32))
+        self._constant(f"{row}/channels", bytes_.channels)
+        self._constant(f"{row}/centres", bytes_.centres)
+        quantised = [f"{row}/step", "int8/middle"]
+        self._add("QuantizeLinear", [name, *quantised], f"{row}/first")
+        self._add("Gather", [name, f"{row}/channels"], f"{row}/loud", axis=-1)
+        self._add("Sub", [f"{row}/loud", f"{row}/centres"], f"{row}/rest")
+        self._add("QuantizeLinear", [f"{row}/rest", *quantised], f"{row}/others")
+        self._add("Concat", [f"{row}/first", f"{row}/others"], f"{row}/q", axis=-1)
         return row
 
     def _add(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> None:  # noqa: ANN401
@@ -298,11 +318,12 @@ def _node(kind: str, inputs: list[str], outputs: list[str], **attributes: Any) -
     return helper.make_node(kind, inputs, outputs, name=outputs[0], **attributes)
 
 
-def _scales(weights: npt.NDArray[np.float32], top: int) -> npt.NDArray[np.float32]:
-    """The scale of each column.
+def column_steps(
+    weights: npt.NDArray[np.float32], top: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """A step for each column, and whether all of the column are whole multiples of it.
 
-    Weights that were quantised before are whole multiples of some step. Where ``top`` steps are
-    enough for a column, that step is its scale, and nothing is rounded a second time.
+    So it is with weights that were quantised before. No multiple exceeds ``top``.
     """
     scale = np.maximum(abs(weights).max(axis=0), 1e-12).astype(np.float32) / top
     gaps = np.diff(np.sort(weights, axis=0), axis=0)
@@ -310,6 +331,13 @@ def _scales(weights: npt.NDArray[np.float32], top: int) -> npt.NDArray[np.float3
     levels = weights / step
     whole = abs(levels - np.rint(levels)).max(axis=0) < 1e-2
     kept = whole & (abs(levels).max(axis=0) < top + 0.5)
+    return step.astype(np.float32), kept
+
+
+def _scales(weights: npt.NDArray[np.float32], top: int) -> npt.NDArray[np.float32]:
+    """The scale of each column: its step where it has one, so that nothing is rounded twice."""
+    step, kept = column_steps(weights, top)
+    scale = np.maximum(abs(weights).max(axis=0), 1e-12).astype(np.float32) / top
     return np.where(kept, step, scale).astype(np.float32)
 
 
