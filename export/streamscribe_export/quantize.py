@@ -95,7 +95,8 @@ def quantize_int8(
     """Quantise in place; returns how many products were.
 
     head: the last product is the head, and stays as it is.
-    known: ranges of tensors, by name, which are then quantised by these instead of per frame.
+    known: ranges of normalised tensors, by name, which are then quantised by these instead of per
+    frame. Only products may use them.
     """
     from onnx import helper, numpy_helper
 
@@ -108,8 +109,11 @@ def quantize_int8(
     plans = {name: plan(one) for name, one in (known or {}).items()}
     users = _count_users(graph)
     for node in list(graph.node):
-        if node.output[0] not in chosen:
+        if node.output[0] in plans:
+            editor.shift(node, plans[node.output[0]])
+        elif node.output[0] not in chosen:
             editor.keep(node)
+        if node.output[0] not in chosen:
             continue
         name = node.input[1]
         array = numpy_helper.to_array(floats[name])
@@ -239,6 +243,15 @@ class _Editor:
             self._add("Mul", [f"{row}/low", f"{base}/sums"], f"{base}/offset")
             self._add("Add", [scaled, f"{base}/offset"], node.output[0])
 
+    def shift(self, node: Any, bytes_: Bytes) -> None:  # noqa: ANN401
+        """Let the normalisation ``node`` move what it gives to where ``bytes_`` are."""
+        name, shift = f"int8/shift/{node.output[0]}", bytes_.shift
+        if len(node.input) > 2:
+            raise ValueError(f"{node.name} has a shift already")
+        self._constant(name, shift)
+        node.input.append(name)
+        self.keep(node)
+
     def replace_known(
         self,
         node: Any,  # noqa: ANN401
@@ -253,10 +266,10 @@ class _Editor:
         whole = np.clip(np.rint(weights / scale), -top, top).astype(np.int8)
         self._constant(f"{base}/weights", bytes_.rows(whole))
         self._constant(f"{base}/scale", scale)
-        self._constant(f"{base}/surplus", bytes_.surplus(whole * scale))
+        self._constant(f"{base}/lacking", bytes_.lacking(whole * scale))
         product = [f"{row}/q", f"{base}/weights", f"{row}/step", f"{base}/scale", "int8/middle"]
         self._add(
-            "MatMulIntegerToFloat", [*product, "", f"{base}/surplus"], node.output[0],
+            "MatMulIntegerToFloat", [*product, "", f"{base}/lacking"], node.output[0],
             domain=CONTRIBUTED,
         )  # fmt: skip
 

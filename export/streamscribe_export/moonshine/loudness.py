@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from streamscribe.model import Samples
 from streamscribe_export.front_end import SAMPLE_RATE
 from streamscribe_export.moonshine.front import BLOCK, KERNELS, STRIDES
 from streamscribe_export.saturating import Range
@@ -19,10 +20,13 @@ OnnxModel = Any
 Arrays = dict[str, npt.NDArray[Any]]
 
 SOUNDS: Final = 6
+"""Of each kind."""
 SOUND_LEN: Final = 5 * SAMPLE_RATE
 TOKENS: Final = 48
 """Of the text that the decoder is given with each sound."""
 _HIDDEN: Final = -1e9
+_PIECE_LEN: Final = SAMPLE_RATE // 10
+_BANDS: Final = 16
 
 
 def hear(front: OnnxModel, encoder: OnnxModel) -> tuple[dict[str, Range], list[Arrays]]:
@@ -60,13 +64,34 @@ def say(decoder: OnnxModel, heard: Iterable[Arrays], vocabulary_size: int) -> di
     return _ranges(names, runs)
 
 
-def _sounds() -> Iterable[npt.NDArray[np.float32]]:
+def _sounds() -> Iterable[Samples]:
     for seed in range(SOUNDS):
         yield babble(SOUND_LEN, seed)
+        yield _chatter(SOUND_LEN, seed)
     yield np.random.default_rng(0).normal(0, 0.03, SOUND_LEN).astype(np.float32)
 
 
-def _front_inputs(front: Any, sound: npt.NDArray[np.float32]) -> Arrays:  # noqa: ANN401
+def _chatter(length: int, seed: int) -> Samples:
+    """Pieces of voice, of noise and of nothing, each in a colour of its own, one into the next."""
+    rng = np.random.default_rng(seed)
+    voice, noise = babble(length, seed), rng.normal(0, 0.05, length)
+    window = np.hanning(2 * _PIECE_LEN)
+    heard = np.zeros(length)
+    for at in range(0, length - 2 * _PIECE_LEN + 1, _PIECE_LEN):
+        here = slice(at, at + 2 * _PIECE_LEN)
+        spectrum = np.fft.rfft((voice if rng.random() < 0.65 else noise)[here])
+        if rng.random() < 0.15:
+            continue
+        tilt = np.linspace(0, 1.5, _BANDS) * (rng.random() < 0.6)
+        bands = rng.normal(0, 1.5, _BANDS) - tilt
+        places = np.linspace(0, _BANDS - 1, len(spectrum))
+        colour = np.exp(np.interp(places, np.arange(_BANDS), bands))
+        piece = np.fft.irfft(spectrum * colour, len(window)) * window
+        heard[here] += piece * rng.uniform(0.2, 1)
+    return np.asarray(heard / abs(heard).max() / 2, dtype=np.float32)
+
+
+def _front_inputs(front: Any, sound: Samples) -> Arrays:  # noqa: ANN401
     """What the encoder is given of whole blocks of ``sound``."""
     hop, thirds, _ = STRIDES
     take, step = hop * (thirds * BLOCK + KERNELS[1] - thirds + 1), hop * thirds * BLOCK
