@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from streamscribe_export.attention import CONTRIBUTED
+from streamscribe_export.column_steps import column_steps
 from streamscribe_export.graph import OPSET
-from streamscribe_export.quantize import column_steps
 
 Name: TypeAlias = str
 """Of a value in the graph."""
