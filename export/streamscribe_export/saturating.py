@@ -22,7 +22,7 @@ Array = npt.NDArray[np.float32]
 
 ROOM: Final = 1.75
 """How wide a channel may go before it saturates, in widths of its known range."""
-SHARE: Final = 4.5
+SHARE: Final = 9
 """There are so many channels for one byte more."""
 _SPAN: Final = 255
 _LEAST: Final = 128
@@ -72,7 +72,7 @@ def plan(known: Range) -> Bytes:
     fine, coarse = 0.0, max(float(span.max()), 1e-9) / _SPAN
     for _ in range(_HALVINGS):
         step = (fine + coarse) / 2
-        enough = (_counts(span, step) - 1).sum() <= len(span) / SHARE
+        enough = (_counts(span, step) - 1).sum() <= len(span) // SHARE
         fine, coarse = (fine, step) if enough else (step, coarse)
     counts = _counts(span, coarse)
     # The first byte's least level is where the range, with its share of what is to spare, begins.
