@@ -6,12 +6,14 @@ knows of any other, so neighbours in a batch and later tokens change a result by
 that may, rarely, move an activation to its next level.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from streamscribe_export.attention import CONTRIBUTED
+from streamscribe_export.column_steps import column_steps
 from streamscribe_export.graph import OPSET
 
 Name: TypeAlias = str
@@ -28,14 +30,17 @@ class Drawing:
     """One graph; the methods return names of values.
 
     block: products with weights are drawn in 8 bits, in blocks of so many; None: in float32.
+    stepped: weights that are whole multiples of a step in all of a row stay exactly what they are.
     """
 
-    def __init__(self, block: int | None = None) -> None:
+    def __init__(self, block: int | None = None, *, stepped: bool = False) -> None:
         self._block = block
+        self._stepped = stepped
         self._nodes: list[Any] = []
         self._weights: list[Any] = []
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
+        self._given: dict[Name, Name] = {}
         self._known: dict[tuple[int, ...], Name] = {}
         self._tied: Any = None
 
@@ -51,7 +56,7 @@ class Drawing:
         """Give ``value`` out as ``name``."""
         from onnx import TensorProto, helper
 
-        self._nodes.append(helper.make_node("Identity", [value], [name]))
+        self._given[value] = name
         self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
 
     def constant(self, array: Array) -> Name:
@@ -96,12 +101,14 @@ class Drawing:
         """Equal parts along the last axis."""
         return self.ops("Split", [value], count, axis=-1)
 
-    def product(self, value: Name, weight: Array) -> Name:
-        """``value`` times the transpose of ``weight``, (out, in)."""
+    def product(self, value: Name, weight: Array, bias: Array | None = None) -> Name:
+        """``value`` times the transpose of ``weight``, (out, in), and ``bias`` (out,)."""
+        shift = [] if bias is None else [self.constant(bias)]
         if self._block is None:
-            return self.op("MatMul", [value, self.constant(weight.T)])
-        whole, scale = _quantized(weight, self._block)
-        return self._product(value, self.constant(whole), self.constant(scale), weight.shape)
+            product = self.op("MatMul", [value, self.constant(weight.T)])
+            return self.op("Add", [product, *shift]) if shift else product
+        whole, scale = map(self.constant, _quantized(weight, self._block, self._stepped))
+        return self._product(value, whole, scale, weight.shape, shift)
 
     def rows(self, table: Array, chosen: Name) -> Name:
         """Rows of ``table``, which :meth:`scores` uses again."""
@@ -110,7 +117,7 @@ class Drawing:
             self._tied = self.constant(table.T)
             columns = self.op("Gather", [self._tied, chosen], axis=1)
             return self.op("Transpose", [columns], perm=[1, 2, 0])
-        whole, scale = _quantized(table, self._block)
+        whole, scale = _quantized(table, self._block, self._stepped)
         names = self.constant(whole), self.constant(scale)
         self._tied = *names, table.shape
         bytes_, scales = (self.op("Gather", [name, chosen], axis=0) for name in names)
@@ -131,16 +138,27 @@ class Drawing:
         """The finished graph."""
         from onnx import helper
 
+        for node in self._nodes:
+            for names in (node.input, node.output):
+                names[:] = [self._given.get(name, name) for name in names]
         graph = helper.make_graph(
             self._nodes, "streamscribe", self._inputs, self._outputs, self._weights
         )
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIBUTED, 1)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
 
-    def _product(self, value: Name, whole: Name, scale: Name, shape: tuple[int, ...]) -> Name:
+    def _product(
+        self,
+        value: Name,
+        whole: Name,
+        scale: Name,
+        shape: tuple[int, ...],
+        shift: Sequence[Name] = (),
+    ) -> Name:
         out, width = shape
+        inputs = [value, whole, scale, *(["", "", *shift] if shift else [])]
         return self.op(
-            "MatMulNBits", [value, whole, scale], domain=CONTRIBUTED,
+            "MatMulNBits", inputs, domain=CONTRIBUTED,
             K=width, N=out, bits=8, block_size=self._block, accuracy_level=_INT8,
         )  # fmt: skip
 
@@ -150,11 +168,14 @@ _MIDDLE: Final = 128
 _LEVELS: Final = 127
 
 
-def _quantized(weight: Array, block: int) -> tuple[Array, Array]:
+def _quantized(weight: Array, block: int, stepped: bool) -> tuple[Array, Array]:
     """Bytes (out, in / block, block) and scales (out, in / block)."""
     out, width = weight.shape
     assert width % block == 0, f"{width} weights do not make blocks of {block}"
     blocks = weight.reshape(out, width // block, block)
     scale = np.maximum(abs(blocks).max(axis=-1), 1e-12) / _LEVELS
+    if stepped:
+        step, whole = column_steps(weight.T, _LEVELS)
+        scale[whole] = step[whole, np.newaxis]
     levels = np.rint(blocks / scale[..., np.newaxis]) + _MIDDLE
     return levels.astype(np.uint8), scale.astype(np.float32)

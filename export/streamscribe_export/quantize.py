@@ -18,6 +18,9 @@ frame coarsens all others and a neighbour in the batch changes the result. Per f
 knows of any other, whatever else is in the call, so such bundles may still be batched. It also
 costs no time: the product is the same, and the passes over the activations are small beside it.
 
+Where the range of normalised numbers is known beforehand, neither pass is needed, and loud channels
+coarsen no others: see ``saturating.py``.
+
 Convolutions stay in float: there quantisation is slow and costs accuracy. So does the last
 product, the head, whose rounding nothing averages out.
 """
@@ -26,24 +29,21 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
-
 from streamscribe_export.attention import CONTRIBUTED
+from streamscribe_export.byte_products import Editor
 from streamscribe_export.errors import UnsupportedCheckpoint
 from streamscribe_export.graph import save
+from streamscribe_export.saturating import Range, plan
 
 OnnxModel = Any
 
 LEAST_WEIGHTS: Final = 1_024
 """Smaller matrices are not worth the passes."""
-_RESTS: Final = 254
-"""Steps of a second byte in one of the first, which leaves half a step over at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +87,17 @@ def weight_range(cpuinfo: Path = Path("/proc/cpuinfo"), machine: str = "x86_64")
 
 
 def quantize_int8(
-    model: OnnxModel, weights: WeightRange, *, head: bool = True, fine: Sequence[str] = ()
+    model: OnnxModel,
+    weights: WeightRange,
+    *,
+    head: bool = True,
+    known: Mapping[str, Range] | None = None,
 ) -> int:
     """Quantise in place; returns how many products were.
 
     head: the last product is the head, and stays as it is.
-    fine: operations whose results are multiplied as two bytes for each number, the second for what
-    the first leaves over: for frames in which few channels are far louder than the others.
+    known: ranges of normalised tensors, by name, which are then quantised by these instead of per
+    frame. Only products may use them.
     """
     from onnx import helper, numpy_helper
 
@@ -101,17 +105,23 @@ def quantize_int8(
     floats = {weight.name: weight for weight in graph.initializer}
     products = [node for node in graph.node if _is_product(node, floats)]
     products = products[:-1] if head else products
-    editor = _Editor(graph)
+    editor = Editor(graph)
     chosen = {node.output[0] for node in products}
-    uneven = {node.output[0] for node in graph.node if node.op_type in fine}
+    plans = {name: plan(one) for name, one in (known or {}).items()}
     users = _count_users(graph)
     for node in list(graph.node):
-        if node.output[0] not in chosen:
+        if node.output[0] in plans:
+            editor.shift(node, plans[node.output[0]])
+        elif node.output[0] not in chosen:
             editor.keep(node)
+        if node.output[0] not in chosen:
             continue
         name = node.input[1]
-        rows = "fine" if node.input[0] in uneven else None
-        editor.replace(node, numpy_helper.to_array(floats[name]), weights.top, rows)
+        array = numpy_helper.to_array(floats[name])
+        if node.input[0] in plans:
+            editor.replace_known(node, array, weights.top, plans[node.input[0]])
+        else:
+            editor.replace(node, array, weights.top)
         users[name] -= 1
         if not users[name]:
             graph.initializer.remove(floats[name])
@@ -186,131 +196,6 @@ def _loads(file: Path) -> bool:
         [sys.executable, "-c", code, file], capture_output=True, check=False, timeout=600
     )
     return loaded.returncode == 0
-
-
-class _Editor:
-    """Rewrites the nodes of one graph, in order."""
-
-    def __init__(self, graph: OnnxModel) -> None:
-        self._graph = graph
-        self._nodes: list[Any] = []
-        self._rows: set[str] = set()
-        self._constant("of_levels", np.array(1 / 127, dtype=np.float32))
-        self._constant("of_all_levels", np.array(1 / 255, dtype=np.float32))
-        self._constant("of_rest", np.array(1 / _RESTS, dtype=np.float32))
-        self._constant("of_rest_levels", np.array(1 / (127 * _RESTS), dtype=np.float32))
-        self._constant("least_range", np.array(1e-9, dtype=np.float32))
-        self._constant("zero", np.array(0, dtype=np.uint8))
-        self._constant("middle", np.array(128, dtype=np.uint8))
-
-    def keep(self, node: Any) -> None:  # noqa: ANN401
-        self._nodes.append(node)
-
-    def replace(
-        self,
-        node: Any,  # noqa: ANN401
-        weights: npt.NDArray[np.float32],
-        top: int,
-        rows: str | None = None,
-    ) -> None:
-        """Put a product of bytes in place of ``node``, whose right side is ``weights``.
-
-        rows: how its left side is quantised; None: as fits the shape of the weights.
-        """
-        rows = rows or ("lifted" if weights.shape[1] < weights.shape[0] else "centred")
-        row = self._row(node.input[0], rows)
-        base = f"int8/{node.output[0]}"
-        scale = _scales(weights, top)
-        whole = np.clip(np.rint(weights / scale), -top, top).astype(np.int8)
-        self._constant(f"{base}/weights", whole)
-        self._constant(f"{base}/scale", scale)
-        zero, level = "int8/middle", "int8/of_levels"
-        if rows == "lifted":
-            zero, level = "int8/zero", "int8/of_all_levels"
-        # ONNX Runtime would fuse these from standard operations, too, but then takes in the bias
-        # that follows, and scales it by frames as well.
-        product = [f"{row}/q", f"{base}/weights", level, f"{base}/scale", zero]
-        columns = f"{base}/columns"
-        self._add("MatMulIntegerToFloat", product, columns, domain=CONTRIBUTED)
-        if rows == "fine":
-            columns = self._joined(base, columns)
-        scaled = f"{base}/scaled" if rows == "lifted" else node.output[0]
-        self._add("Mul", [columns, f"{row}/range"], scaled)
-        if rows == "lifted":
-            sums = whole.astype(np.int64).sum(axis=0) * scale.astype(np.float64)
-            self._constant(f"{base}/sums", sums.astype(np.float32))
-            self._add("Mul", [f"{row}/low", f"{base}/sums"], f"{base}/offset")
-            self._add("Add", [scaled, f"{base}/offset"], node.output[0])
-
-    def _joined(self, base: str, columns: str) -> str:
-        """The products of first and second bytes, which lie behind each other, in one."""
-        first, second = f"{base}/first", f"{base}/second"
-        self._nodes.append(_node("Split", [columns], [first, second], axis=1))
-        self._add("Mul", [second, "int8/of_rest"], f"{second}/scaled")
-        self._add("Add", [first, f"{second}/scaled"], f"{base}/both")
-        return f"{base}/both"
-
-    def finish(self) -> None:
-        del self._graph.node[:]
-        self._graph.node.extend(self._nodes)
-
-    def _row(self, name: str, rows: str) -> str:
-        """Nodes that quantise every frame of tensor ``name``; written once for each way."""
-        row = f"int8/{rows}/{name}"
-        if row in self._rows:
-            return row
-        self._rows.add(row)
-        above, level, zero = name, "int8/of_levels", "int8/middle"
-        if rows == "lifted":
-            above, level, zero = f"{row}/above", "int8/of_all_levels", "int8/zero"
-            self._add("ReduceMin", [name], f"{row}/low", axes=[-1], keepdims=1)
-            self._add("ReduceMax", [name], f"{row}/high", axes=[-1], keepdims=1)
-            self._add("Sub", [f"{row}/high", f"{row}/low"], f"{row}/span")
-            self._add("Sub", [name, f"{row}/low"], above)
-        else:
-            self._add("Abs", [name], f"{row}/size")
-            self._add("ReduceMax", [f"{row}/size"], f"{row}/span", axes=[-1], keepdims=1)
-        self._add("Max", [f"{row}/span", "int8/least_range"], f"{row}/range")
-        self._add("Div", [above, f"{row}/range"], f"{row}/part")
-        first = f"{row}/first" if rows == "fine" else f"{row}/q"
-        self._add("QuantizeLinear", [f"{row}/part", level, zero], first)
-        if rows == "fine":
-            self._add("DequantizeLinear", [first, level, zero], f"{row}/told")
-            self._add("Sub", [f"{row}/part", f"{row}/told"], f"{row}/rest")
-            rest = [f"{row}/rest", "int8/of_rest_levels", zero]
-            self._add("QuantizeLinear", rest, f"{row}/second")
-            self._add("Concat", [first, f"{row}/second"], f"{row}/q", axis=1)
-        return row
-
-    def _add(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> None:  # noqa: ANN401
-        self._nodes.append(_node(kind, inputs, [output], **attributes))
-
-    def _constant(self, name: str, value: npt.NDArray[Any]) -> None:
-        from onnx import numpy_helper
-
-        full = name if name.startswith("int8/") else f"int8/{name}"
-        self._graph.initializer.append(numpy_helper.from_array(value, full))
-
-
-def _node(kind: str, inputs: list[str], outputs: list[str], **attributes: Any) -> Any:  # noqa: ANN401
-    from onnx import helper
-
-    return helper.make_node(kind, inputs, outputs, name=outputs[0], **attributes)
-
-
-def _scales(weights: npt.NDArray[np.float32], top: int) -> npt.NDArray[np.float32]:
-    """The scale of each column.
-
-    Weights that were quantised before are whole multiples of some step. Where ``top`` steps are
-    enough for a column, that step is its scale, and nothing is rounded a second time.
-    """
-    scale = np.maximum(abs(weights).max(axis=0), 1e-12).astype(np.float32) / top
-    gaps = np.diff(np.sort(weights, axis=0), axis=0)
-    step = np.where(gaps > scale / 64, gaps, np.inf).min(axis=0)
-    levels = weights / step
-    whole = abs(levels - np.rint(levels)).max(axis=0) < 1e-2
-    kept = whole & (abs(levels).max(axis=0) < top + 0.5)
-    return np.where(kept, step, scale).astype(np.float32)
 
 
 def _is_product(node: Any, floats: dict[str, Any]) -> bool:  # noqa: ANN401

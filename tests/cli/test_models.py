@@ -35,8 +35,8 @@ def no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_list_shows_each_model_with_its_size_and_licence_and_the_default(tmp_path: Path) -> None:
     lines = models("list", "--models-dir", tmp_path).stdout.splitlines()
     assert lines[0].split() == ["NAME", "SIZE", "LANGUAGES", "LICENCE", "WHERE"]
-    assert lines[1].split()[:6] == ["moonshine-tiny-en", "*", "43", "MB", "en", "MIT"]
-    assert lines[2].split()[:5] == ["moonshine-base-en", "87", "MB", "en", "MIT"]
+    assert lines[1].split()[:6] == ["moonshine-tiny-en", "*", "47", "MB", "en", "MIT"]
+    assert lines[2].split()[:5] == ["moonshine-base-en", "95", "MB", "en", "MIT"]
     size = f"{find_bundle('moonshine-tiny-en-ctc').size / 1e6:.0f}"
     assert lines[3].split()[:5] == ["moonshine-tiny-en-ctc", size, "MB", "en", "CC"]
     assert lines[4].split()[:7] == ["whisper-base", "81", "MB", "99", "languages", "MIT", "not"]

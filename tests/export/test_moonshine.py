@@ -16,13 +16,13 @@ from streamscribe.bundle import load_bundle
 from streamscribe.front_blocks import FrontBlocks
 from streamscribe.model import Samples
 from streamscribe.store import defect
+from streamscribe_export.column_steps import column_scales
 from streamscribe_export.errors import CheckpointError, DamagedCheckpoint
 from streamscribe_export.moonshine import vendor
 from streamscribe_export.moonshine.converting import TOKENIZER, convert_moonshine
 from streamscribe_export.moonshine.front import draw_front
 from streamscribe_export.moonshine.graphs import draw_decoder, draw_encoder
 from streamscribe_export.moonshine.weights import Weights
-from streamscribe_export.quantize import _scales
 
 SAMPLE = Path(__file__).parents[2] / "cli/streamscribe_cli/samples/jfk.flac"
 ABOUT = {"name": "small", "title": "Small", "licence": "MIT", "source": "https://example.org"}
@@ -115,7 +115,7 @@ def test_our_graphs_in_float_give_what_the_vendors_give_in_float(
 def test_the_weights_of_the_vendors_layers_keep_their_steps(weights: Weights) -> None:
     for name, weight in weights.tensors.items():
         if weight.ndim == 2 and ".layers." in name:
-            scale = _scales(weight.T, 127)
+            scale = column_scales(weight.T, 127)
             levels = weight / scale[:, np.newaxis]
             exact = abs(levels - np.rint(levels)).max(axis=1) < 1e-2
             assert exact.mean() > 0.95, name

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from streamscribe.tokens import ByteTokenTable
+from streamscribe_export.drawing import Drawing
 from streamscribe_export.errors import CheckpointError
 from streamscribe_export.front_end import SAMPLE_RATE
 from streamscribe_export.graph import save
 from streamscribe_export.manifest import write_manifest, write_tokens
 from streamscribe_export.moonshine.front import KERNELS, STRIDES, draw_front
 from streamscribe_export.moonshine.graphs import POSITIONS, draw_decoder, draw_encoder
+from streamscribe_export.moonshine.loudness import hear, say
 from streamscribe_export.moonshine.vendor import DECODER as VENDOR_DECODER
 from streamscribe_export.moonshine.vendor import ENCODER as VENDOR_ENCODER
 from streamscribe_export.moonshine.vendor import read_weights
@@ -24,9 +26,8 @@ TOKENIZER: Final = "tokenizer.bin"
 BEGIN: Final = 1
 END: Final = 2
 """Of a sequence."""
-NORMALISED: Final = ("LayerNormalization",)
-NORMALISED_AND_GATED: Final = ("LayerNormalization", "Mul")
-"""Operations whose results are of uneven loudness: see ``quantize_int8``."""
+BLOCK: Final = 32
+"""Weights of the decoder that share a scale, and numbers of a row that do."""
 MAX_PER_S: Final = 6.5
 """More tokens than this per second are not speech."""
 
@@ -56,16 +57,22 @@ def convert_moonshine(source: Path, output: Path, about: dict[str, Any], quantiz
 def write_graphs(weights: Weights, folder: Path, quantize: str) -> str:
     """Write the three graphs; returns what the quantisation did."""
     front, encoder = draw_front(weights), draw_encoder(weights)
-    decoder = draw_decoder(weights, embed_bytes=quantize == "int8")
     precision = "float32"
     if quantize == "int8":
+        # The last product is for many rows at once too dear in blocks.
+        decoder = draw_decoder(weights, Drawing(BLOCK, stepped=True), tied=False)
         chosen = weight_range(machine=platform.machine())
-        count = quantize_int8(encoder, chosen, head=False, fine=NORMALISED)
-        count += quantize_int8(decoder, chosen, head=False, fine=NORMALISED_AND_GATED)
+        known, heard = hear(front, encoder)
+        count = quantize_int8(encoder, chosen, head=False, known=known)
+        known = say(decoder, heard, weights.vocabulary_size)
+        count += quantize_int8(decoder, chosen, head=False, known=known)
         precision = (
             f"{count} matrix products in int8, weights of {chosen.bits} bits: {chosen.reason};"
-            " the first two convolutions in float32"
+            f" all others of the decoder in 8 bits, in blocks of {BLOCK};"
+            " the convolutions in float32"
         )
+    else:
+        decoder = draw_decoder(weights)
     for graph, name in ((front, FRONT), (encoder, ENCODER), (decoder, DECODER)):
         save(graph, folder / name)
     return precision

@@ -32,9 +32,16 @@ import numpy as np
 
 from streamscribe_export.attention import CONTRIBUTED
 from streamscribe_export.drawing import Dimension, Drawing, Name
-from streamscribe_export.moonshine.attending import and_one, attended, by_head, ones
+from streamscribe_export.moonshine.attending import (
+    Seen,
+    and_first,
+    attended,
+    by_head,
+    ones,
+    turned,
+)
 from streamscribe_export.moonshine.front import END, STRIDES, side_by_side
-from streamscribe_export.moonshine.weights import Tensor, Weights
+from streamscribe_export.moonshine.weights import Weights
 
 OnnxModel = Any
 
@@ -60,7 +67,13 @@ def draw_encoder(weights: Weights) -> OnnxModel:
     for layer in range(weights.layers("encoder")):
         name = f"encoder.layers.{layer}"
         normed = stream.normed(f"{name}.input_layernorm")
-        queries, keys, values = stream.turned(normed, f"{name}.self_attn", [positions, *turns])
+        queries, keys, values = (
+            drawing.product(normed, weights[f"{name}.self_attn.{part}.weight"]) for part in "qkv"
+        )
+        queries, keys = (
+            turned(drawing, weights, one, [positions, *turns], weights.heads)
+            for one in (queries, keys)
+        )
         answer = drawing.op(
             "MultiHeadAttention", [queries, keys, values],
             domain=CONTRIBUTED, num_heads=weights.heads,
@@ -74,45 +87,58 @@ def draw_encoder(weights: Weights) -> OnnxModel:
     return drawing.model()
 
 
-def draw_decoder(weights: Weights, *, embed_bytes: bool = False) -> OnnxModel:
+def draw_decoder(
+    weights: Weights, drawing: Drawing | None = None, *, tied: bool = True
+) -> OnnxModel:
     """The decoder: tokens after ``past`` others.
 
-    embed_bytes: look tokens up in a table of bytes, for a graph whose products will be of bytes.
+    drawing: how products are drawn; None: in float32.
+    tied: the last product shares its table with the first look-up; if not, it is in float32.
     """
-    drawing = Drawing()
+    drawing = drawing or Drawing()
     tokens = drawing.input("tokens", ["batch", "n"], integers=True)
     positions = drawing.input("positions", ["batch", "n"], integers=True)
-    self_bias = and_one(drawing, drawing.input("self_bias", ["batch", 1, "n", "total"]))
-    cross_bias = and_one(drawing, drawing.input("cross_bias", ["batch", 1, "n", "frames"]))
-    self_ones, cross_ones = (ones(drawing, bias) for bias in (self_bias, cross_bias))
+    rows = and_first(drawing, tokens)
+    self_bias, cross_bias = (
+        drawing.op("Gather", [drawing.input(name, ["batch", 1, "n", length]), rows], axis=2)
+        for name, length in (("self_bias", "total"), ("cross_bias", "frames"))
+    )
+    of_text, of_audio = (
+        Seen(bias, ones(drawing, weights, bias), rows) for bias in (self_bias, cross_bias)
+    )
     shape: list[Dimension] = ["batch", weights.heads, "past", weights.head_dim]
     angles = np.arange(POSITIONS, dtype=np.float32)[:, np.newaxis] * weights.frequencies
     turns = [drawing.constant(turn(angles)) for turn in (np.cos, np.sin)]
     table = weights["decoder.embed_tokens"]
-    embedded = _embedded(drawing, table, tokens) if embed_bytes else drawing.rows(table, tokens)
-    stream = _Stream(drawing, weights, embedded)
+    stream = _Stream(drawing, weights, drawing.rows(table, tokens))
     for layer in range(weights.layers("decoder")):
         name = f"decoder.layers.{layer}"
         past = [drawing.input(f"past_{part}_{layer}", shape) for part in ("key", "value")]
         heard: list[Dimension] = [*shape[:2], "frames", weights.head_dim]
         audio = [drawing.input(f"cross_{part}_{layer}", heard) for part in ("key", "value")]
         normed = stream.normed(f"{name}.input_layernorm")
-        queries, keys, values = stream.turned(normed, f"{name}.self_attn", [positions, *turns])
+        packed = np.concatenate([weights[f"{name}.self_attn.{part}.weight"] for part in "qkv"])
+        product = by_head(drawing, weights, drawing.product(normed, packed), 3)
+        sizes = drawing.integers(2 * weights.heads, weights.heads)
+        both, values = drawing.ops("Split", [product, sizes], 2, axis=1)
+        both = turned(drawing, weights, both, [positions, *turns], 2 * weights.heads)
+        queries, keys = drawing.ops("Split", [both], 2, axis=1)
         grown = [
-            drawing.op("Concat", [old, by_head(drawing, weights, new)], axis=2)
+            drawing.op("Concat", [old, new], axis=2)
             for old, new in zip(past, (keys, values), strict=True)
         ]
         for part, one in zip(("key", "value"), grown, strict=True):
             drawing.output(one, f"{part}_{layer}", [*shape[:2], "total", weights.head_dim])
-        answer = attended(drawing, weights, queries, [*grown, self_ones], self_bias)
-        stream.add(answer, f"{name}.self_attn.o")
+        stream.add(attended(drawing, weights, queries, grown, of_text), f"{name}.self_attn.o")
         normed = stream.normed(f"{name}.post_attention_layernorm")
         question = drawing.product(normed, weights[f"{name}.encoder_attn.q.weight"])
-        answer = attended(drawing, weights, question, [*audio, cross_ones], cross_bias)
+        question = by_head(drawing, weights, question)
+        answer = attended(drawing, weights, question, audio, of_audio)
         stream.add(answer, f"{name}.encoder_attn.o")
         stream.add_gated(name)
     last = stream.normed("decoder.norm")
-    logits = drawing.product(last, table) if embed_bytes else drawing.scores(last)
+    apart = [last, drawing.constant(table.T)] if not tied else []
+    logits = drawing.op("MatMul", apart) if apart else drawing.scores(last)
     drawing.output(logits, "logits", ["batch", "n", weights.vocabulary_size])
     return drawing.model()
 
@@ -170,15 +196,6 @@ def _draw_audio_facts(drawing: Drawing, weights: Weights, hidden: Name) -> None:
         drawing.output(one, f"cross_{part}_{layer}", dimensions)
 
 
-def _embedded(drawing: Drawing, table: Tensor, tokens: Name) -> Name:
-    """Rows of ``table``, each stored in bytes and a scale of its own."""
-    scale = np.maximum(abs(table).max(axis=1, keepdims=True), 1e-12) / 127
-    whole = drawing.constant(np.rint(table / scale).astype(np.int8))
-    levels = drawing.op("Cast", [drawing.op("Gather", [whole, tokens])], to=_FLOAT)
-    scales = drawing.op("Gather", [drawing.constant(scale.astype(np.float32)), tokens])
-    return drawing.op("Mul", [levels, scales])
-
-
 class _Stream:
     """The residual stream of one stack of layers.
 
@@ -199,34 +216,17 @@ class _Stream:
         scale = self._drawing.constant(self._weights[f"{name}.weight"])
         return self._drawing.op("LayerNormalization", [self.sum, scale], axis=-1, epsilon=_EPSILON)
 
-    def turned(self, normed: Name, name: str, place: list[Name]) -> list[Name]:
-        """Queries, keys and values; the first two turned by where they stand."""
-        drawing, weights = self._drawing, self._weights
-        packed = np.concatenate([weights[f"{name}.{part}.weight"] for part in "qkv"])
-        width = weights.width
-        product = drawing.product(normed, packed)
-        both, values = drawing.ops(
-            "Split", [product, drawing.integers(2 * width, width)], 2, axis=-1
-        )
-        turned = drawing.op(
-            "RotaryEmbedding", [both, *place], domain=CONTRIBUTED, interleaved=1,
-            num_heads=2 * weights.heads, rotary_embedding_dim=2 * len(weights.frequencies),
-        )  # fmt: skip
-        return [*drawing.split(turned, 2), values]
-
     def add(self, inputs: Name, name: str) -> None:
         """Add a product of ``inputs``."""
         assert not self._waiting
-        self._waiting = [self._drawing.product(inputs, self._weights[f"{name}.weight"])]
-        if f"{name}.bias" in self._weights.tensors:
-            self._waiting.append(self._drawing.constant(self._weights[f"{name}.bias"]))
+        bias = self._weights.tensors.get(f"{name}.bias")
+        self._waiting = [self._drawing.product(inputs, self._weights[f"{name}.weight"], bias)]
 
     def add_gated(self, name: str) -> None:
         """Add what the decoder's feed-forward layers of layer ``name`` make of the stream."""
         drawing, weights = self._drawing, self._weights
         normed = self.normed(f"{name}.final_layernorm")
-        product = drawing.product(normed, weights[f"{name}.mlp.in.weight"])
-        inner = drawing.op("Add", [product, drawing.constant(weights[f"{name}.mlp.in.bias"])])
-        plain, gate = drawing.split(inner, 2)
+        matrix, bias = (weights[f"{name}.mlp.in.{part}"] for part in ("weight", "bias"))
+        plain, gate = drawing.split(drawing.product(normed, matrix, bias), 2)
         active = drawing.op("QuickGelu", [gate], domain=CONTRIBUTED, alpha=1.0)
         self.add(drawing.op("Mul", [plain, active]), f"{name}.mlp.out")
