@@ -21,7 +21,7 @@ from bench.losses import Losses, compare
 from bench.outcome import Figures, Grid, Outcome
 from bench.promises import broken_promises
 from bench.readings import Reading, as_spoken, at_once, readings, seconds_of
-from bench.scoring import normal_words
+from bench.scoring import normal_words, score, wer_percent
 from streamscribe_cli.server_process import local_server
 from streamscribe_client import connect_async
 from streamscribe_client.events import Disconnected, Reconnected, StreamEvent
@@ -141,6 +141,7 @@ def _judged(sessions: list[Session], expected: list[list[str]]) -> Figures:
     breaks = [_breaks(session) for session in sessions]
     lost = [run for one in losses for run in one.lost_runs]
     doubled = [run for one in losses for run in one.repeated_runs]
+    told = [place for one in losses for place in one.places]
     return {
         "breaks": sum(breaks),
         "breaks_of_a_session_at_least": min(breaks),
@@ -149,11 +150,30 @@ def _judged(sessions: list[Session], expected: list[list[str]]) -> Figures:
         "words_doubled": sum(map(len, doubled)),
         "lost_runs": [" ".join(run) for run in lost[:MOST_TOLD]],
         "doubled_runs": [" ".join(run) for run in doubled[:MOST_TOLD]],
+        "runs": [{"undisturbed": " ".join(a), "here": " ".join(b)} for a, b in told[:MOST_TOLD]],
+        "of_what_was_said": {
+            "undisturbed": _of_truth(sessions, expected),
+            "here": _of_truth(sessions, [session.words() for session in sessions]),
+        },
         "other_percent": 100 * sum(one.other for one in losses) / sum(map(len, expected)),
         "promises_broken": len(wrong),
         "wrong": wrong[:MOST_TOLD],
         "failed": len(failures),
         "failures": failures,
+    }
+
+
+def _of_truth(sessions: list[Session], heard: list[list[str]]) -> Figures:
+    """Texts against what was said: where a model is unsure, another text is not a worse one."""
+    said = [normal_words(" ".join(clip.text for clip in session.reading)) for session in sessions]
+    losses = [compare(words, text) for words, text in zip(said, heard, strict=True)]
+    errors = [
+        score(" ".join(words), " ".join(text)) for words, text in zip(said, heard, strict=True)
+    ]
+    return {
+        "words_missing_in_runs": sum(len(run) for one in losses for run in one.lost_runs),
+        "words_too_many_in_runs": sum(len(run) for one in losses for run in one.repeated_runs),
+        "word_error_rate_percent": wer_percent(errors),
     }
 
 

@@ -6,7 +6,7 @@ anybody.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import jiwer
@@ -27,6 +27,8 @@ class Losses:
     """Where three or more words too many were written, said before or not: the words there."""
     other: int
     """Words changed, missing or too many elsewhere."""
+    places: tuple[tuple[Words, Words], ...] = field(default=(), compare=False)
+    """Of each run: the words of the reference there, and those written."""
 
     @property
     def none(self) -> bool:
@@ -39,6 +41,7 @@ def compare(reference_words: Sequence[str], got_words: Sequence[str]) -> Losses:
     lost: list[Words] = []
     repeated: list[Words] = []
     other = 0
+    places: list[tuple[Words, Words]] = []
     for wanted, got in _differences(tuple(reference_words), tuple(got_words)):
         if len(wanted) - len(got) >= RUN:
             lost.append(wanted)
@@ -46,7 +49,9 @@ def compare(reference_words: Sequence[str], got_words: Sequence[str]) -> Losses:
             repeated.append(got)
         else:
             other += max(len(wanted), len(got))
-    return Losses(tuple(lost), tuple(repeated), other)
+            continue
+        places.append((wanted, got))
+    return Losses(tuple(lost), tuple(repeated), other, tuple(places))
 
 
 def _differences(reference: Words, got: Words) -> Iterator[tuple[Words, Words]]:

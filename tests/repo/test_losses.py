@@ -31,6 +31,11 @@ def test_a_phrase_said_twice_is_a_repeated_run() -> None:
     assert (losses.lost_runs, losses.other, losses.none) == ((), 0, False)
 
 
+def test_of_each_run_it_is_said_what_stands_in_its_place() -> None:
+    losses = compare(REFERENCE.split(), "the quick dog".split())
+    assert losses.places == ((("brown", "fox", "jumps", "over", "the", "lazy"), ()),)
+
+
 def test_a_run_in_other_words_is_neither_lost_nor_repeated() -> None:
     got = "the quick crown socks dump over the lazy dog"
     losses = compare(REFERENCE.split(), got.split())
