@@ -89,7 +89,7 @@ class Engine:
             logger.exception("stream %s: can't be opened", stream_id)
             deliver(Failed("internal", INTERNAL_MESSAGE))
         else:
-            self.load.opened(self._clock())
+            self.load.open(self._clock(), len(self._streams))
             audio = command.format
             self._metrics.opened()
             stream_line(
@@ -105,6 +105,7 @@ class Engine:
         match command:
             case Close(reason):
                 del self._streams[stream_id]
+                self.load.open(self._clock(), len(self._streams))
                 self._sort(stream_id, stream)
                 self._metrics.closed(reason)
                 _log_closed(stream_id, stream, self._model.name, reason)

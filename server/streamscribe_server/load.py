@@ -5,13 +5,12 @@ partials are left out, so it grows no further; *stretch* then says how many hops
 that is computed. Their product is the demand: what part of the workers' time live streams would
 take if nothing were left out. Both are averages that forget, over about ``MEMORY_S``.
 
-A stream that was just admitted has not been felt yet. So the demand of one stream is added for
-each that is younger than ``MEMORY_S``, and for the one that asks: the average of those that are
-felt, or what was measured at the start as long as these are few.
+The streams that made this demand are counted in the same way. Those that are open now and were not
+felt yet, and the one that asks, are expected to take as much as the average of those that were, or what was
+measured at the start as long as these are few; those that have gone are taken off.
 """
 
 import math
-from collections import deque
 from typing import Final
 
 MEMORY_S: Final = 10.0
@@ -38,7 +37,8 @@ class Load:
         self._partials = 0.0
         self._hops = 0.0
         self._rigid = 0.0
-        self._opened_s: deque[float] = deque()
+        self._streams = 0
+        self._stream_s = 0.0
 
     def computed(self, now_s: float, busy_s: float) -> None:
         """A call for steps whose time had come kept a worker busy until now."""
@@ -52,36 +52,39 @@ class Load:
         self._hops += 1 + skipped
         self._rigid += rigid
 
-    def opened(self, now_s: float) -> None:
-        """A stream was admitted."""
-        self._opened_s.append(now_s)
+    def open(self, now_s: float, streams: int) -> None:
+        """So many streams are open from now on."""
+        self._forget(now_s)
+        self._streams = streams
 
     def busy(self, now_s: float) -> float:
         """Part of the workers' time, in [0, 1] but for what a call in progress adds at its end."""
         self._forget(now_s)
-        felt_s = MEMORY_S * (1 - math.exp((self._began_s - now_s) / MEMORY_S))
-        return self._busy_s / (self._workers * max(felt_s, 1.0))
+        return self._busy_s / (self._workers * self._felt_s)
 
     @property
     def stretch(self) -> float:
         """Hops per partial, at least 1."""
         return self._hops / self._partials if self._partials >= 1 else 1.0
 
-    def has_room(self, now_s: float, streams: int) -> bool:
-        """Whether one more stream beside ``streams`` would be served as it should."""
+    def has_room(self, now_s: float) -> bool:
+        """Whether one more stream would be served as it should."""
         demand = self.busy(now_s) * self.stretch
-        while self._opened_s and now_s - self._opened_s[0] > MEMORY_S:
-            self._opened_s.popleft()
-        new = min(len(self._opened_s), streams)
-        felt = streams - new
+        felt = self._stream_s / self._felt_s
         known = PRIOR_WEIGHT * self._stream_demand + demand
-        expected = demand + (new + 1) * known / (PRIOR_WEIGHT + felt)
+        expected = demand + (self._streams + 1 - felt) * known / (PRIOR_WEIGHT + felt)
         rigid = self._rigid > self._partials / 2
         return expected <= (MOST_DEMAND_RIGID if rigid else MOST_DEMAND)
+
+    @property
+    def _felt_s(self) -> float:
+        """How much time the averages stand for."""
+        return max(1.0, MEMORY_S * (1 - math.exp((self._began_s - self._updated_s) / MEMORY_S)))
 
     def _forget(self, now_s: float) -> None:
         kept = math.exp((self._updated_s - now_s) / MEMORY_S)
         self._updated_s = now_s
+        self._stream_s = kept * self._stream_s + self._streams * MEMORY_S * (1 - kept)
         self._busy_s *= kept
         self._partials *= kept
         self._hops *= kept

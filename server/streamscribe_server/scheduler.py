@@ -116,7 +116,9 @@ class Scheduler:
         """Warm up the model, then serve. Blocks meanwhile; raises what the model raises."""
         recognizer = self._model.recognizer
         recognizer.warm_up()
-        self._stream_demand = recognizer.cost_of_speech() / self._scheduling.workers
+        cost = recognizer.cost_of_speech()
+        logger.info("model %s computes %.3f s for a second of speech", self._model.name, cost)
+        self._stream_demand = cost / self._scheduling.workers
         recognizer.watch(lambda stage, seconds: self._engine.told(stage, seconds))
         self._engine = self._new_engine()
         self._thread.start()
@@ -188,7 +190,7 @@ class Scheduler:
         self._engine.fail_stuck()
         load = self._engine.load
         self._metrics.busy(min(1.0, load.busy(now_s)), engine=self)
-        self._has_room = load.has_room(now_s, self._engine.streams)
+        self._has_room = load.has_room(now_s)
 
     def _take_posts(self, *, wait: bool) -> None:
         """Those that are here now: more may come as fast as they are taken."""
@@ -208,7 +210,7 @@ class Scheduler:
             deliver(Failed("overloaded", reason))
             return
         self._engine.open(stream_id, command, deliver)
-        self._has_room = self._engine.load.has_room(self._clock(), self._engine.streams)
+        self._has_room = self._engine.load.has_room(self._clock())
 
     def _apply(self, post: _Post | _Answer) -> None:
         match post:

@@ -32,7 +32,7 @@ def test_a_phrase_said_twice_is_a_repeated_run() -> None:
 
 
 def test_of_each_run_it_is_said_what_stands_in_its_place() -> None:
-    losses = compare(REFERENCE.split(), "the quick dog".split())
+    losses = compare(REFERENCE.split(), ["the", "quick", "dog"])
     assert losses.places == ((("brown", "fox", "jumps", "over", "the", "lazy"), ()),)
 
 
