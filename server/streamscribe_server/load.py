@@ -6,8 +6,8 @@ that is computed. Their product is the demand: what part of the workers' time li
 take if nothing were left out. Both are averages that forget, over about ``MEMORY_S``.
 
 The streams that made this demand are counted in the same way. Those that are open now and were not
-felt yet, and the one that asks, are expected to take as much as the average of those that were, or what was
-measured at the start as long as these are few; those that have gone are taken off.
+felt yet, and the one that asks, are expected to take as much as the average of those that were,
+or what was measured at the start as long as these are few; those that have gone are taken off.
 """
 
 import math
