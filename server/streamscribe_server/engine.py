@@ -143,7 +143,9 @@ class Engine:
             part = self._alone.pop()
             return Batch((part,), part.step.kind, due=True)
         now_s = self._clock()
-        chosen = self._waiting.choose(free_workers, now_s, self._catch_up)
+        if self._scheduling.coalesce:
+            self._waiting.each(self._catch_up)
+        chosen = self._waiting.choose(free_workers, now_s)
         if not chosen:
             return None
         self._batches += 1
@@ -193,25 +195,22 @@ class Engine:
         for stream in self._streams.values():
             stream.fail("internal", "the server's engine has stopped")
 
-    def _catch_up(self, stream_id: str, stream: EngineStream) -> bool:
-        """Bring the stream's step up to date; False: it wants none any more."""
-        if not self._scheduling.coalesce:
-            return True
+    def _catch_up(self, stream_id: str, stream: EngineStream) -> None:
+        """Bring the stream's step up to date; it may want none after that."""
         now_s = self._clock()
 
         def catch_up() -> None:
-            rigid = isinstance(wanted(stream).step, FramesStep)  # every one commits something
             skipped = stream.catch_up(now_s, self._limits.longest_hop_s)
             if skipped:
                 self._metrics.coalesced(skipped)
-            if stream.waiting is None or stream.waiting.step.kind is StepKind.PARTIAL:
-                self.load.partial(now_s, skipped, rigid=rigid)
 
         self._guard(stream_id, stream, catch_up)
-        return stream.waiting is not None
 
     def _hand_out(self, stream_id: str, stream: EngineStream, now_s: float) -> Part:
-        due_s = wanted(stream).due_s
+        due_s, step = wanted(stream).due_s, wanted(stream).step
+        if step.kind is StepKind.PARTIAL:
+            rigid = isinstance(step, FramesStep)  # every one commits something
+            self.load.partial(now_s, stream.left_out, rigid=rigid)
         self._metrics.stage("queue", max(0.0, now_s - due_s))
         stream.last_turn = self._batches
         part = Part(stream_id, stream, stream.hand_out())

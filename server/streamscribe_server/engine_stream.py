@@ -12,6 +12,7 @@ the machine keeps up::
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from streamscribe.errors import AudioError
 from streamscribe.ingest import Ingest
@@ -61,6 +62,9 @@ class EngineStream:
         self.waiting: Waiting | None = None
         self.last_turn = 0
         """Number of the batch that last held a step of this stream."""
+        self.left_out = 0
+        """Partials left out since the last step that was handed out."""
+        self._first_skipped: Waiting | None = None
         self._in_flight: Waiting | None = None
         self._hop_s = command.options.hop_ms / 1_000
         self._stopwatch = stopwatch
@@ -125,20 +129,26 @@ class EngineStream:
 
         At most ``longest_hop_s`` of audio is left out between two partials, unless the newest
         is later than that too. Gives how many were left out; ``waiting`` may be None after it.
+        What comes in place of a partial keeps its deadline.
         """
-        first_s = self.waiting.paced_s if self.waiting else 0.0
         skipped = 0
         while self.waiting is not None and now_s - self.waiting.paced_s > self._hop_s:
             late_s = now_s - self.waiting.paced_s
-            if self.waiting.paced_s - first_s > longest_hop_s >= late_s:
+            first = self._first_skipped or self.waiting
+            if self.waiting.paced_s - first.paced_s > longest_hop_s >= late_s:
                 break
             if not self._session.skip_step(self._received_at):
                 break
             skipped += 1
+            self._first_skipped = first
             self.waiting = None
             self._ask()
             while self.has_work:
                 self._feed_next()
+        if skipped and self.waiting is not None and self._first_skipped is not None:
+            deadline_s = min(self.waiting.deadline_s, self._first_skipped.deadline_s)
+            self.waiting = replace(self.waiting, deadline_s=deadline_s)
+        self.left_out += skipped
         self.counters.skipped += skipped
         return skipped
 
@@ -146,6 +156,8 @@ class EngineStream:
         """The step in ``waiting``, which somebody now computes."""
         assert self.waiting is not None, "the stream has no step to compute"
         self._in_flight, self.waiting = self.waiting, None
+        self._first_skipped = None
+        self.left_out = 0
         return self._in_flight.step
 
     def complete(self, result: StepResult, compute_s: float, now_s: float) -> float:

@@ -20,8 +20,8 @@ from streamscribe.model import StepKind
 from streamscribe_server.engine_stream import EngineStream
 from streamscribe_server.waiting import Waiting
 
-Refresh = Callable[[str, EngineStream], bool]
-"""Brings a stream's step up to date; False: it wants none any more."""
+Refresh = Callable[[str, EngineStream], None]
+"""Brings a stream's step up to date; it may want none after that."""
 
 
 _NEWEST: Final = 0.1
@@ -54,27 +54,21 @@ class WaitingLine:
         """How far the most belated step is past its time; below 0 when all are early."""
         return max((now_s - wanted(one).due_s for one in self._streams.values()), default=0.0)
 
-    def choose(
-        self, free_workers: int, now_s: float, refresh: Refresh
-    ) -> list[tuple[str, EngineStream]]:
+    def each(self, refresh: Refresh) -> None:
+        """Refresh every stream: behind a partial that is too late anyway, a final may wait."""
+        for stream_id, stream in list(self._streams.items()):
+            refresh(stream_id, stream)
+
+    def choose(self, free_workers: int, now_s: float) -> list[tuple[str, EngineStream]]:
         """The streams whose steps go into the next batch, each with a step that waits."""
         ranked = sorted(self._streams.items(), key=lambda item: _urgency(item[1], now_s))
-        chosen: list[tuple[str, EngineStream]] = []
-        share = 1
-        for stream_id, stream in ranked:
-            if not refresh(stream_id, stream):
-                continue
-            if not chosen:
-                share = self._share(_class_of(stream, now_s), free_workers, now_s)
-            elif _class_of(stream, now_s) != _class_of(chosen[0][1], now_s):
-                continue
-            chosen.append((stream_id, stream))
-            if len(chosen) >= share:
-                break
-        return chosen
+        if not ranked:
+            return []
+        first = _class_of(ranked[0][1], now_s)
+        alike = [item for item in ranked if _class_of(item[1], now_s) == first]
+        return alike[: self._share(len(alike), free_workers)]
 
-    def _share(self, of_class: tuple[bool, bool], free_workers: int, now_s: float) -> int:
-        alike = sum(_class_of(one, now_s) == of_class for one in self._streams.values())
+    def _share(self, alike: int, free_workers: int) -> int:
         in_time = self._longest_batch_s / max(self._step_s, _SHORTEST_STEP_S)
         return max(1, min(self._max_batch, math.ceil(alike / free_workers), int(in_time)))
 
