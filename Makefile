@@ -19,7 +19,7 @@ demo: $(VENV)/.base ## Watch live captions of the sample that is included
 
 test: $(VENV)/.dev ## Run the tests (under two minutes)
 	@$(BIN)/streamscribe models pull
-	$(BIN)/pytest -q -m "not slow and not gpu"
+	$(BIN)/pytest -q -m "not slow and not gpu" -n 2 --dist loadfile  # more at once would make those in real time late
 
 test-export: $(VENV)/.export ## Run the tests of export and finetune, which need torch
 	$(BIN)/pytest -q -m "not slow and not gpu" tests/export
