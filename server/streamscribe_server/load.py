@@ -16,8 +16,8 @@ from typing import Final
 MEMORY_S: Final = 10.0
 """Long against a hop and a pause between sentences, short against a session."""
 
-MOST_DEMAND: Final = 1.6
-"""With partials left out as this implies, a hop of 0.5 s becomes one of 0.8 s."""
+MOST_DEMAND: Final = 1.4
+"""With partials left out as this implies, a hop of 0.5 s becomes one of 0.7 s."""
 MOST_DEMAND_RIGID: Final = 0.85
 """Of models whose steps can't be left out: what lies above is variation from second to second."""
 
