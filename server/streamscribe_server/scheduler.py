@@ -36,8 +36,8 @@ from streamscribe_server.workers import Worker, Workers
 logger = logging.getLogger(__name__)
 
 SPEECH_OVER_NOISE: Final = 2.0
-"""Noise says little. 16 streams of real speech of the default model take 0.12 s of workers' time for
-each second, where the trial says 0.06."""
+"""Noise says little: real speech takes the default model 0.12 s of workers' time for each second
+where 16 streams are served, and the trial says 0.06."""
 _LOOK_S: Final = 1.0
 """How often the watchdog looks, when nothing else happens too."""
 
