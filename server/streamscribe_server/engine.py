@@ -3,8 +3,8 @@
 Single-threaded and without a clock of its own: ``scheduler.py`` gives it a thread and commands,
 and hands its batches to the workers.
 
-``waiting_line.py`` has the order of steps. A partial that is late
-by a hop gives way to a later one of its stream, at the moment when it would be computed.
+``waiting_line.py`` has the order of steps. A partial that is late by a hop gives way to what
+follows it in its stream, whenever a worker is free.
 """
 
 import logging
@@ -203,6 +203,7 @@ class Engine:
             skipped = stream.catch_up(now_s, self._limits.longest_hop_s)
             if skipped:
                 self._metrics.coalesced(skipped)
+                self.load.skipped(now_s, skipped)
 
         self._guard(stream_id, stream, catch_up)
 
@@ -210,7 +211,7 @@ class Engine:
         due_s, step = wanted(stream).due_s, wanted(stream).step
         if step.kind is StepKind.PARTIAL:
             rigid = isinstance(step, FramesStep)  # every one commits something
-            self.load.partial(now_s, stream.left_out, rigid=rigid)
+            self.load.partial(now_s, rigid=rigid)
         self._metrics.stage("queue", max(0.0, now_s - due_s))
         stream.last_turn = self._batches
         part = Part(stream_id, stream, stream.hand_out())

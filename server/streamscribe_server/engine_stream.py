@@ -62,8 +62,6 @@ class EngineStream:
         self.waiting: Waiting | None = None
         self.last_turn = 0
         """Number of the batch that last held a step of this stream."""
-        self.left_out = 0
-        """Partials left out since the last step that was handed out."""
         self._first_skipped: Waiting | None = None
         self._in_flight: Waiting | None = None
         self._hop_s = command.options.hop_ms / 1_000
@@ -148,7 +146,6 @@ class EngineStream:
         if skipped and self.waiting is not None and self._first_skipped is not None:
             deadline_s = min(self.waiting.deadline_s, self._first_skipped.deadline_s)
             self.waiting = replace(self.waiting, deadline_s=deadline_s)
-        self.left_out += skipped
         self.counters.skipped += skipped
         return skipped
 
@@ -157,7 +154,6 @@ class EngineStream:
         assert self.waiting is not None, "the stream has no step to compute"
         self._in_flight, self.waiting = self.waiting, None
         self._first_skipped = None
-        self.left_out = 0
         return self._in_flight.step
 
     def complete(self, result: StepResult, compute_s: float, now_s: float) -> float:

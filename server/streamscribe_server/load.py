@@ -35,7 +35,7 @@ class Load:
         self._began_s = self._updated_s = now_s
         self._busy_s = 0.0
         self._partials = 0.0
-        self._hops = 0.0
+        self._skipped = 0.0
         self._rigid = 0.0
         self._streams = 0
         self._stream_s = 0.0
@@ -45,12 +45,16 @@ class Load:
         self._forget(now_s)
         self._busy_s += busy_s
 
-    def partial(self, now_s: float, skipped: int, *, rigid: bool) -> None:
-        """A partial was handed out, ``skipped`` before it left out; rigid: none can be."""
+    def partial(self, now_s: float, *, rigid: bool) -> None:
+        """A partial was handed out; rigid: it is of a kind that can't be left out."""
         self._forget(now_s)
         self._partials += 1
-        self._hops += 1 + skipped
         self._rigid += rigid
+
+    def skipped(self, now_s: float, partials: int) -> None:
+        """So many partials were left out. It may be long until one is handed out again."""
+        self._forget(now_s)
+        self._skipped += partials
 
     def open(self, now_s: float, streams: int) -> None:
         """So many streams are open from now on."""
@@ -65,7 +69,7 @@ class Load:
     @property
     def stretch(self) -> float:
         """Hops per partial, at least 1."""
-        return self._hops / self._partials if self._partials >= 1 else 1.0
+        return 1 + self._skipped / max(1.0, self._partials)
 
     def has_room(self, now_s: float) -> bool:
         """Whether one more stream would be served as it should."""
@@ -87,5 +91,5 @@ class Load:
         self._stream_s = kept * self._stream_s + self._streams * MEMORY_S * (1 - kept)
         self._busy_s *= kept
         self._partials *= kept
-        self._hops *= kept
+        self._skipped *= kept
         self._rigid *= kept

@@ -14,7 +14,8 @@ def loaded(busy: float, *, workers: int = 2, skipped: int = 0, rigid: bool = Fal
     load.open(0.0, STREAMS)
     for tenth in range(600):
         load.computed(tenth / 10, busy * workers / 10)
-        load.partial(tenth / 10, skipped, rigid=rigid)
+        load.partial(tenth / 10, rigid=rigid)
+        load.skipped(tenth / 10, skipped)
     return load
 
 
@@ -32,6 +33,15 @@ def test_what_was_busy_is_forgotten() -> None:
 
 def test_partials_left_out_stretch_the_hop() -> None:
     assert loaded(1.0, skipped=1).stretch == pytest.approx(2.0)
+
+
+def test_a_machine_that_computes_finals_alone_has_no_room() -> None:
+    load = Load(2, 0.0, PRIOR)
+    load.open(0.0, STREAMS)
+    for tenth in range(600):
+        load.computed(tenth / 10, 0.2)
+        load.skipped(tenth / 10, 1)
+    assert not load.has_room(60.0)
 
 
 def test_a_machine_that_is_busy_throughout_but_leaves_nothing_out_has_room() -> None:
